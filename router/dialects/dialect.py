@@ -1,0 +1,181 @@
+"""What a dialect is: the plain request it takes, the batch it makes of it, and the replies it owns."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from router.credentials import CredentialKind
+from router.errors import Fault
+from router.names import EnvironmentName
+from router.records import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Cors:
+    """What browsers are told on a route: which request headers they may send and which answers they may read.
+
+    `allow_headers` is sent as it is; where `mirror_headers` is set, what the preflight asks for is allowed instead.
+    `preflight_status` answers OPTIONS; `max_age` is in seconds.
+    """
+
+    allow_headers: str
+    mirror_headers: bool = False
+    expose_headers: str = "Date"
+    allow_credentials: bool = False
+    preflight_status: int = 200
+    max_age: int = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One endpoint. `path` may hold `{name}` parameters of one segment each; `endpoint` is its name in the log.
+
+    A route with `cors` also answers OPTIONS, and carries CORS headers on every answer, errors included.
+    """
+
+    method: str
+    path: str
+    endpoint: str
+    cors: Cors | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as plain data, body complete.
+
+    parameters: values of the route's `{name}` parts, percent-decoded.
+    query: decoded query parameters; where one is repeated, its last value.
+    headers: names in lower case; repeated ones joined by `, `.
+    body: as sent, transfer coding removed, content coding not.
+    received: unix ms.
+    """
+
+    method: str
+    path: str
+    parameters: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    received: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A complete answer. `Date`, `Content-Length` and CORS headers are added by whoever sends it."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The credential a request shows: a secret, and the kinds of credential that count on its route.
+
+    `environment` is set where the path names one (the metric import); the credential must then cover it.
+    """
+
+    secret: str
+    kinds: frozenset[CredentialKind]
+    environment: EnvironmentName | None = None
+    scope: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A part of a request that cannot be taken in, and why; kept apart so that its neighbours are not lost."""
+
+    reason: str
+    raw: bytes
+
+
+@dataclass(slots=True)
+class Batch:
+    """What a request carries.
+
+    facts: request-level facts for the entry; values are str, int, float, bool, None, or maps and lists of them.
+    identity: bytes that are equal for a retry of this request and for nothing else, scoped to its environment by the
+        caller; None where the vendor gives none.
+    event_identities: the same for each of `events` in order, where single events can come again in another batch.
+    """
+
+    facts: dict[str, Any]
+    events: list[Event]
+    set_aside: list[SetAside] = field(default_factory=list)
+    identity: bytes | None = None
+    event_identities: list[bytes] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """How a batch was kept. `offsets` is (first, last), or None where nothing needed to be stored."""
+
+    offsets: tuple[int, int] | None
+    durability: str
+    duplicate: bool = False
+
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """The headers of an accepted answer (contract, "Events in")."""
+        pairs: list[tuple[str, str]] = []
+        if self.offsets is not None:
+            pairs.append(("Router-Offsets", f"{self.offsets[0]}-{self.offsets[1]}"))
+        pairs.append(("Router-Durability", self.durability))
+        if self.duplicate:
+            pairs.append(("Router-Duplicate", "true"))
+        return tuple(pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a request is not taken; `retry_after` in seconds where another try makes sense."""
+
+    fault: Fault
+    message: str
+    retry_after: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Limits that hold while a body is decoded.
+
+    max_inflated: bytes after decompression.
+    redact: replaces this router's own secrets in a decompressed body and returns it; returns its argument, the very
+        same object, where there are none.
+    """
+
+    max_inflated: int = 64 * 1024 * 1024
+    redact: Callable[[bytes], bytes] = lambda body: body
+
+
+class Dialect(Protocol):
+    """One vendor's way of posting events. Stateless; every method is a function of its arguments."""
+
+    name: str
+    routes: tuple[Route, ...]
+
+    def claim(self, route: Route, request: Request) -> Claim:
+        """The credential that `request` shows.
+
+        The request's body may still be missing (empty) when this is called before it was read; a dialect that may
+        find the key in the body is asked again with the body.
+
+        Raises:
+            Rejected: it shows none.
+        """
+        ...
+
+    def decode(self, route: Route, request: Request, bounds: Bounds) -> Batch:
+        """What `request` carries. A bad event among good ones is set aside, never a reason to refuse.
+
+        Raises:
+            Rejected: the body as a whole cannot be read.
+        """
+        ...
+
+    def accepted(self, route: Route, receipt: Receipt) -> Reply:
+        """The answer for events that are kept."""
+        ...
+
+    def refused(self, route: Route, refusal: Refusal) -> Reply:
+        """The answer that makes this vendor's SDKs do the least harm, for a request that is not taken."""
+        ...

@@ -1,0 +1,105 @@
+"""What the log stores: one entry per accepted request, holding its events as they came.
+
+An entry is a msgpack array `[version, arrived, dialect, endpoint, facts, events]`, each event an array of the fields of
+`Event`. The JSON of an event is kept as bytes exactly as received, so that nothing is re-encoded on the way out
+(measured: an envelope around verbatim JSON costs 0.2 µs an event in and out, re-encoding the JSON 2.1 µs).
+"""
+
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+import msgpack
+
+VERSION: Final = 1
+_HEADER: Final = b"\x96" + msgpack.packb(VERSION) + b"\xcf"  # array of six: the version, then a uint64, the stamp
+
+
+class Kind(StrEnum):
+    """Canonical kinds: every event has exactly one (shared protocol notes, statsig-and-others section 6.1)."""
+
+    EVALUATION = "evaluation"
+    EXPOSURE = "exposure"
+    SUMMARY = "summary"
+    CUSTOM = "custom"
+    IDENTIFY = "identify"
+    CHANGE = "change"
+    DIAGNOSTIC = "diagnostic"
+    OTHER = "other"
+
+
+class Event(NamedTuple):
+    """One event: what filters and insights need, extracted once, and the vendor's JSON.
+
+    kind: canonical kind.
+    time: when it happened, unix ms, corrected for the sender's clock where the dialect can.
+    name: the vendor's own kind or event name (`feature`, `statsig::gate_exposure`, `purchase`).
+    flags: keys of the flags it is about; a summary has many, a custom event none.
+    contexts: `kind:key` of every context or user it is about.
+    attributes: further extracted facts by name (`reason`, `variation`, `tier`, …), or None where there are none.
+    raw: its JSON as received.
+    """
+
+    kind: str
+    time: int
+    name: str
+    flags: tuple[str, ...]
+    contexts: tuple[str, ...]
+    attributes: dict[str, Any] | None
+    raw: bytes
+
+
+class Entry(NamedTuple):
+    """One stored request.
+
+    arrived: commit stamp, unix ms, never less than that of the entry before.
+    facts: request-level facts worth keeping: payload id, client time, tags, SDK name and version, vendor metadata.
+    """
+
+    arrived: int
+    dialect: str
+    endpoint: str
+    facts: dict[str, Any]
+    events: tuple[Event, ...]
+
+
+def pack_body(dialect: str, endpoint: str, facts: dict[str, Any], events: list[Event]) -> bytes:
+    """All of an entry but its stamp: done once by the request's own task, so the committer only copies bytes."""
+    return b"".join(
+        (
+            msgpack.packb(dialect),
+            msgpack.packb(endpoint),
+            msgpack.packb(facts),
+            msgpack.packb(events),
+        )
+    )
+
+
+def seal(arrived: int, body: bytes) -> bytes:
+    """The stored form of an entry: `pack_body`'s bytes under a commit stamp."""
+    return b"".join((_HEADER, arrived.to_bytes(8, "big"), body))
+
+
+def arrival(stored: bytes) -> int:
+    """The commit stamp of a stored entry, without unpacking the rest: a search by time reads thirty of them.
+
+    Raises:
+        ValueError: the bytes are no entry of a version this router reads.
+    """
+    if not stored.startswith(_HEADER) or len(stored) < len(_HEADER) + 8:
+        raise ValueError(f"not an entry of version {VERSION}: it begins with {stored[:4].hex()!r}")
+    return int.from_bytes(stored[len(_HEADER) : len(_HEADER) + 8], "big")
+
+
+def unpack(stored: bytes) -> Entry:
+    """The entry that `seal` made.
+
+    Raises:
+        ValueError: the bytes are no entry of a version this router reads.
+    """
+    try:
+        version, arrived, dialect, endpoint, facts, events = msgpack.unpackb(stored, use_list=False)
+    except (ValueError, TypeError, msgpack.UnpackException) as error:
+        raise ValueError(f"not an entry: {error}") from error
+    if version != VERSION:
+        raise ValueError(f"entry version {version} is not known; this router reads version {VERSION}")
+    return Entry(arrived, dialect, endpoint, facts, tuple(Event._make(event) for event in events))
