@@ -1,0 +1,131 @@
+"""The one writer: merges what all environments bring into one batch, makes it durable with one sync, then answers.
+
+While a sync runs in its thread the mailbox gathers the next group, so the group grows with the load and with the disk's
+slowness, and the number of syncs does not (group commit).
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import trio
+
+from router.actors.actor import Context
+from router.actors.mailbox import Envelope
+from router.clocks import Stamps
+from router.errors import Busy
+from router.pipeline.ledger import Append, Ledger
+from router.store.engine import Batch, Engine, NoSpace, Stalled
+from router.store.threads import Threads
+
+MAX_GROUP = 4096
+STALL_PAUSE = 0.005  # seconds; a write stall ends when a memtable has been flushed, some tens of milliseconds
+SYNC_LIMIT = 60.0  # seconds a sync may take before the committer counts as stalled
+STALL_LIMIT = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """One request's events for one environment. Answered with `Committed`."""
+
+    ledger: Ledger
+    append: Append
+
+
+@dataclass(frozen=True, slots=True)
+class CommitterStatistics:
+    """groups: commits, one sync each; fragments: requests in them; largest: most requests in one group; duplicates:
+    events that were known already; stalls: write stalls waited out; refused: requests refused on a full disk."""
+
+    groups: int
+    fragments: int
+    largest: int
+    duplicates: int
+    stalls: int
+    refused: int
+
+
+class Committer:
+    """Actor. Takes `Fragment`s, in the order of its mailbox."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        threads: Threads,
+        stamps: Stamps,
+        ledgers: Callable[[], Iterable[Ledger]],
+    ) -> None:
+        self._engine = engine
+        self._threads = threads
+        self._stamps = stamps
+        self._ledgers = ledgers
+        self._groups = 0
+        self._fragments = 0
+        self._largest = 0
+        self._duplicates = 0
+        self._stalls = 0
+        self._refused = 0
+
+    async def run(self, context: Context[Fragment]) -> None:
+        # An incarnation before this one may have died between its write and its sync: what it wrote becomes durable
+        # before anyone may see it.
+        with context.waiting_on("sync", limit=SYNC_LIMIT):
+            await self._threads.sync(self._engine.sync)
+        for ledger in self._ledgers():
+            ledger.retract()
+            ledger.publish()
+        context.started()
+        while True:
+            try:
+                group = await context.inbox.receive_many(MAX_GROUP)
+            except trio.EndOfChannel:
+                return
+            await self._commit(context, group)
+
+    async def _commit(self, context: Context[Fragment], group: list[Envelope[Fragment]]) -> None:
+        stamp = self._stamps.next()
+        touched = {envelope.message.ledger: None for envelope in group}
+        batch = Batch()
+        try:
+            answers = [envelope.message.ledger.stage(batch, stamp, envelope.message.append) for envelope in group]
+            for ledger in touched:
+                ledger.expire(batch, stamp)
+            await self._write(context, batch)
+        except NoSpace as error:
+            for ledger in touched:
+                ledger.retract()
+            self._refused += len(group)
+            for envelope in group:
+                envelope.fail(Busy(f"the disk is full, nothing was stored: {error}", retry_after=5))
+            return
+        except BaseException:
+            for ledger in touched:
+                ledger.retract()
+            raise
+        for ledger in touched:
+            ledger.advance(stamp)
+        with context.waiting_on("sync", limit=SYNC_LIMIT):
+            await self._threads.sync(self._engine.sync)
+        self._groups += 1
+        self._fragments += len(group)
+        self._largest = max(self._largest, len(group))
+        for ledger in touched:
+            ledger.publish()
+        for envelope, answer in zip(group, answers, strict=True):
+            self._duplicates += answer.duplicates
+            envelope.reply(answer)
+
+    async def _write(self, context: Context[Fragment], batch: Batch) -> None:
+        while True:
+            try:
+                self._engine.write(batch)
+            except Stalled:
+                self._stalls += 1
+                with context.waiting_on("write stall", limit=STALL_LIMIT):
+                    await trio.sleep(STALL_PAUSE)
+            else:
+                return
+
+    def statistics(self) -> CommitterStatistics:
+        return CommitterStatistics(
+            self._groups, self._fragments, self._largest, self._duplicates, self._stalls, self._refused
+        )

@@ -1,0 +1,94 @@
+"""What one environment keeps that changes together: its log, its dedup window and its watermark.
+
+Passive: the committer alone changes it, and it outlives the committer's incarnations. Since there is one committer and
+it works group by group, a copy of a request finds the first one either in the window or among what is staged: there is
+no moment in between, and no state for requests in flight.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from router.pipeline.watermark import Watermark
+from router.store.dedup import NO_IDENTITIES, DedupWindow, Identities
+from router.store.engine import Batch
+from router.store.log import Log
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """A batch to keep: `count` events packed by `records.pack_body`. Answered with `Committed`.
+
+    repack: packs the events at the given places alone, for when the others are known already.
+    """
+
+    body: bytes
+    count: int
+    identities: Identities = NO_IDENTITIES
+    repack: Callable[[Sequence[int]], bytes] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """Where the events are: offsets `first` to `last`, durable and visible.
+
+    duplicates: how many of the batch were known already and not stored again; where that is all of them, `duplicate` is
+    set and the offsets are those of the first time.
+    """
+
+    first: int
+    last: int
+    duplicates: int = 0
+    duplicate: bool = False
+
+
+class Ledger:
+    """The log, window and watermark of one environment. Hashed by identity."""
+
+    def __init__(self, log: Log, window: DedupWindow, watermark: Watermark) -> None:
+        self.log = log
+        self.window = window
+        self.watermark = watermark
+
+    def stage(self, batch: Batch, stamp: int, append: Append) -> Committed:
+        """Put what is new of `append` into `batch`; the answer holds once the batch is durable."""
+        identities = append.identities
+        if not identities:
+            first = self.log.stage(batch, stamp, append.body, append.count)
+            return Committed(first, first + append.count - 1)
+        if identities.request is not None:
+            known = self.window.request(identities.request)
+            if known is not None:
+                return Committed(*known, append.count, duplicate=True)
+        body, count, duplicates = append.body, append.count, 0
+        if identities.events and append.repack is not None:
+            offsets = [self.window.event(identity) for identity in identities.events]
+            new = [place for place, offset in enumerate(offsets) if offset is None]
+            duplicates = count - len(new)
+            if not new:
+                stored = [offset for offset in offsets if offset is not None]
+                return Committed(min(stored), max(stored), duplicates, duplicate=True)
+            if duplicates:
+                body, count = append.repack(new), len(new)
+                # The batch as a whole has no place of its own in the log, so only its events are remembered.
+                identities = Identities(None, tuple(identities.events[place] for place in new))
+        first = self.log.stage(batch, stamp, body, count)
+        self.window.stage(batch, stamp, first, count, identities)
+        return Committed(first, first + count - 1, duplicates)
+
+    def expire(self, batch: Batch, stamp: int) -> None:
+        """Let the batch drop what has left the dedup window."""
+        self.window.expire(batch, stamp)
+
+    def advance(self, stamp: int) -> None:
+        """The batch is written, not yet durable."""
+        self.log.advance(stamp)
+        self.window.advance()
+
+    def retract(self) -> None:
+        """The batch was not written."""
+        self.log.retract()
+        self.window.retract()
+
+    def publish(self) -> None:
+        """What is written is durable: readers may see it."""
+        self.watermark.advance(self.log.head)
