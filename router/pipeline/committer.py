@@ -45,7 +45,10 @@ class CommitterStatistics:
 
 
 class Committer:
-    """Actor. Takes `Fragment`s, in the order of its mailbox."""
+    """Actor. Takes `Fragment`s, in the order of its mailbox.
+
+    fsync: whether an answer waits for the disk; without, what is answered survives the process but not the host.
+    """
 
     def __init__(
         self,
@@ -53,11 +56,14 @@ class Committer:
         threads: Threads,
         stamps: Stamps,
         ledgers: Callable[[], Iterable[Ledger]],
+        *,
+        fsync: bool = True,
     ) -> None:
         self._engine = engine
         self._threads = threads
         self._stamps = stamps
         self._ledgers = ledgers
+        self._fsync = fsync
         self._groups = 0
         self._fragments = 0
         self._largest = 0
@@ -103,8 +109,9 @@ class Committer:
             raise
         for ledger in touched:
             ledger.advance(stamp)
-        with context.waiting_on("sync", limit=SYNC_LIMIT):
-            await self._threads.sync(self._engine.sync)
+        if self._fsync:
+            with context.waiting_on("sync", limit=SYNC_LIMIT):
+                await self._threads.sync(self._engine.sync)
         self._groups += 1
         self._fragments += len(group)
         self._largest = max(self._largest, len(group))

@@ -53,7 +53,7 @@ class Environment:
 
 
 class Environments(Mapping[EnvironmentName, Environment]):
-    """Opens a log for every key of `windows`, whose values are the dedup windows in seconds.
+    """Opens a log for every key of `windows`, whose values are the dedup windows in seconds, 0 for none.
 
     clock: tells what is too old for the window when it is loaded.
 
@@ -124,6 +124,6 @@ class Environments(Mapping[EnvironmentName, Environment]):
 def _open(name: EnvironmentName, engine: Engine, meta: Meta, window: float, now: int) -> Environment:
     row = meta.log(name)
     log = Log(name, engine, row)
-    dedup = DedupWindow(engine, row.number, seconds=window, now=now)
+    dedup = DedupWindow(engine, row.number, seconds=window, now=now) if window else None
     # Nothing is visible before the committer's first sync: what a crash left in the log may not be on disk yet.
     return Environment(name, Ledger(log, dedup, Watermark(log.low)), Mailbox(f"{name}/partition", MAILBOX))

@@ -42,26 +42,26 @@ class Committed:
 
 
 class Ledger:
-    """The log, window and watermark of one environment. Hashed by identity."""
+    """The log, window and watermark of one environment; no window where every retry is to be stored again."""
 
-    def __init__(self, log: Log, window: DedupWindow, watermark: Watermark) -> None:
+    def __init__(self, log: Log, window: DedupWindow | None, watermark: Watermark) -> None:
         self.log = log
         self.window = window
         self.watermark = watermark
 
     def stage(self, batch: Batch, stamp: int, append: Append) -> Committed:
         """Put what is new of `append` into `batch`; the answer holds once the batch is durable."""
-        identities = append.identities
-        if not identities:
+        identities, window = append.identities, self.window
+        if not identities or window is None:
             first = self.log.stage(batch, stamp, append.body, append.count)
             return Committed(first, first + append.count - 1)
         if identities.request is not None:
-            known = self.window.request(identities.request)
+            known = window.request(identities.request)
             if known is not None:
                 return Committed(*known, append.count, duplicate=True)
         body, count, duplicates = append.body, append.count, 0
         if identities.events and append.repack is not None:
-            offsets = [self.window.event(identity) for identity in identities.events]
+            offsets = [window.event(identity) for identity in identities.events]
             new = [place for place, offset in enumerate(offsets) if offset is None]
             duplicates = count - len(new)
             if not new:
@@ -72,22 +72,25 @@ class Ledger:
                 # The batch as a whole has no place of its own in the log, so only its events are remembered.
                 identities = Identities(None, tuple(identities.events[place] for place in new))
         first = self.log.stage(batch, stamp, body, count)
-        self.window.stage(batch, stamp, first, count, identities)
+        window.stage(batch, stamp, first, count, identities)
         return Committed(first, first + count - 1, duplicates)
 
     def expire(self, batch: Batch, stamp: int) -> None:
         """Let the batch drop what has left the dedup window."""
-        self.window.expire(batch, stamp)
+        if self.window is not None:
+            self.window.expire(batch, stamp)
 
     def advance(self, stamp: int) -> None:
         """The batch is written, not yet durable."""
         self.log.advance(stamp)
-        self.window.advance()
+        if self.window is not None:
+            self.window.advance()
 
     def retract(self) -> None:
         """The batch was not written."""
         self.log.retract()
-        self.window.retract()
+        if self.window is not None:
+            self.window.retract()
 
     def publish(self) -> None:
         """What is written is durable: readers may see it."""

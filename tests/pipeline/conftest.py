@@ -46,10 +46,11 @@ class Bench:
         self.ledger = Ledger(self.log, window, self.watermark)
         self.committed: Callable[[], list[Ledger]] = lambda: [self.ledger]
         self.mailbox: Mailbox[Fragment] = Mailbox("committer", 64)
+        self.fsync = True
         self.committers: list[Committer] = []
 
     def committer(self) -> Committer:
-        made = Committer(self.engine, Threads(), Stamps(self.clock), lambda: self.committed())
+        made = Committer(self.engine, Threads(), Stamps(self.clock), lambda: self.committed(), fsync=self.fsync)
         self.committers.append(made)
         return made
 

@@ -138,6 +138,15 @@ async def test_a_failed_sync_ends_the_process_and_shows_nothing(faulty: Bench) -
     faulty.engine.close()
 
 
+async def test_the_weaker_durability_answers_without_a_sync(bench: Bench) -> None:
+    bench.fsync = False
+    async with bench.running():
+        before = bench.engine.statistics().syncs
+        assert await bench.mailbox.ask(bench.fragment(3), timeout=5) == Committed(0, 2)
+        assert bench.engine.statistics().syncs == before
+        assert bench.watermark.end == 3
+
+
 async def test_an_orderly_stop_commits_what_is_queued(bench: Bench) -> None:
     answers: list[Committed] = []
 

@@ -80,3 +80,10 @@ async def test_staging_and_retracting_leaves_nothing(bench: Bench) -> None:
     bench.ledger.retract()
 
     assert bench.ledger.stage(Batch(), 1, append("a", request="p1")) == Committed(0, 0)
+
+
+async def test_without_a_window_every_retry_is_stored_again(bench: Bench) -> None:
+    bench.ledger.window = None
+    async with bench.running():
+        assert await ask(bench, append("a", request="p1")) == Committed(0, 0)
+        assert await ask(bench, append("a", request="p1")) == Committed(1, 1)

@@ -1,0 +1,261 @@
+"""The daemon: opens the store, grows the actor tree around it, and takes everything down in order.
+
+The engine is no actor: it is open around the tree, since nothing below could go on without it and a failed sync must
+never be retried in the same process.
+"""
+
+import faulthandler
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import structlog
+import trio
+
+from router import __version__
+from router.actors.actor import Context
+from router.actors.health import State
+from router.actors.mailbox import Mailbox
+from router.actors.registry import Registry
+from router.actors.supervisor import Child, Root, Strategy, Supervisor, run_root
+from router.clocks import Clock, Stamps, SystemClock
+from router.config import Config, Durability
+from router.dialects.dialect import Dialect
+from router.dialects.launchdarkly import LaunchDarkly
+from router.dialects.statsig import Statsig
+from router.http.app import create_app
+from router.http.guard import Guard, GuardLimits
+from router.http.ingest import Ingest
+from router.http.server import Server, ServerSettings
+from router.http.services import Services, StreamLimits
+from router.http.sockets import Listener, open_listeners
+from router.names import EnvironmentName
+from router.pipeline.committer import Committer, Fragment
+from router.pipeline.environments import Environments
+from router.redaction import Redactor
+from router.store.engine import Engine
+from router.store.meta import Meta
+from router.store.threads import Threads
+from router.systemd import Notifier
+
+COMMITTER_MAILBOX = 4096
+CORE_BUDGET = 20.0  # seconds for environments and committer to drain; they hold at most a few groups
+LAST_RESORT = 15.0  # seconds after all budgets are spent until the process is ended from outside the loop
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A daemon that serves: its addresses as printable URLs."""
+
+    addresses: tuple[str, ...]
+
+
+Announce = Callable[[Running], None]
+
+
+class Front:
+    """Actor. Serves HTTP until it is asked to stop; then ends the streams and lets requests in flight finish."""
+
+    def __init__(self, services: Services, environments: Environments, server: Server) -> None:
+        self._services = services
+        self._environments = environments
+        self._server = server
+
+    async def run(self, context: Context[None]) -> None:
+        drained = trio.Event()
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self._server.serve, drained)
+            context.started()
+            await context.stopping.wait()
+            self._services.drain.begun = True
+            self._environments.end_streams()
+            drained.set()
+
+
+def _dialects(config: Config) -> tuple[Dialect, ...]:
+    return (LaunchDarkly(), Statsig(config.server.statsig_aliases))
+
+
+@asynccontextmanager
+async def open_engine(path: Path, threads: Threads) -> AsyncIterator[Engine]:
+    """The engine on `path`, closed in a thread whatever happens: closing flushes and may take seconds."""
+    engine = await threads.maintenance(lambda: Engine.open(path))
+    try:
+        yield engine
+    finally:
+        with trio.CancelScope(shield=True):
+            await threads.maintenance(engine.close)
+
+
+@asynccontextmanager
+async def _watched_end() -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+async def run(
+    config: Config,
+    *,
+    announce: Announce,
+    notifier: Notifier,
+    clock: Clock | None = None,
+    random: Random | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT, then drain and return. A second signal skips the drain.
+
+    Raises:
+        Locked: another process has the data directory open.
+        Fatal: what was promised cannot be kept any more; the process must exit.
+        RestartsExceeded: an actor that everything depends on failed again and again.
+    """
+    clock = clock or SystemClock()
+    random = random or Random()  # noqa: S311 - jitter, not a secret
+    threads = Threads()
+    listeners = open_listeners(
+        config.server.bind,
+        backlog=config.server.backlog,
+        user_timeout=config.server.tcp_user_timeout,
+        tls=config.server.tls_cert is not None,
+    )
+    async with open_engine(config.storage.path, threads) as engine, _watched_end():
+        registry = Registry(clock)
+        committer: Mailbox[Fragment] = Mailbox("committer", COMMITTER_MAILBOX)
+        environments = Environments(
+            {environment.name: environment.dedup_window for environment in config.environments},
+            engine,
+            Meta(engine),
+            committer,
+            registry,
+            clock,
+            random,
+        )
+        services = _services(config, clock, environments, registry, random)
+        root = _tree(config, services, environments, committer, engine, threads, listeners, registry, random)
+        async with trio.open_nursery() as nursery:
+            handle = await nursery.start(_run_tree, root, nursery.cancel_scope)
+            announce(Running(tuple(listener.address for listener in listeners)))
+            notifier.ready(f"serving {len(environments)} environments")
+            nursery.start_soon(_stop_on_signal, handle.stop, nursery.cancel_scope, notifier, _budget(config))
+        _log.info("drained", **{str(name): item.watermark.end for name, item in environments.items()})
+
+
+def _services(config: Config, clock: Clock, environments: Environments, registry: Registry, random: Random) -> Services:
+    origins = {environment.name: environment.cors_origins for environment in config.environments}
+    server = config.server
+
+    def allowed(name: EnvironmentName | None) -> tuple[str, ...]:
+        own = origins.get(name) if name is not None else None
+        return server.cors_origins if own is None else own
+
+    def readiness() -> list[str]:
+        if services.drain.begun:
+            return ["the router is stopping"]
+        state = registry.find("committer").state
+        return [] if state is State.RUNNING else [f"the committer is {state.value}"]
+
+    keyring = config.keyring()
+    services = Services(
+        clock=clock,
+        keyring=lambda: keyring,
+        environments=environments,
+        registry=registry,
+        readiness=readiness,
+        origins=allowed,
+        redact=Redactor(config.secrets()),
+        durability=config.storage.durability.value,
+        max_body=server.max_body,
+        max_inflated=server.max_inflated,
+        streams=StreamLimits(server.max_streams, server.heartbeat),
+        random=random,
+        started=clock.now(),
+    )
+    return services
+
+
+def _tree(
+    config: Config,
+    services: Services,
+    environments: Environments,
+    committer: Mailbox[Fragment],
+    engine: Engine,
+    threads: Threads,
+    listeners: tuple[Listener, ...],
+    registry: Registry,
+    random: Random,
+) -> Supervisor:
+    server = config.server
+    fsync = config.storage.durability is Durability.FSYNC
+    stamps = Stamps(services.clock, max((ledger.log.last_arrival for ledger in environments.ledgers()), default=0))
+    ingest = Ingest(services)
+    app = Guard(
+        create_app(services, _dialects(config), ingest),
+        limits=GuardLimits(server.max_in_flight, server.max_body, server.body_timeout),
+    )
+    settings = ServerSettings(
+        keep_alive_timeout=server.keep_alive_timeout,
+        drain_timeout=server.drain_timeout,
+        tls_cert=server.tls_cert,
+        tls_key=server.tls_key,
+    )
+    http = Server(app, listeners, settings)
+    core = Child(
+        "core",
+        lambda: Supervisor(
+            "core",
+            Strategy.ONE_FOR_ONE,
+            [
+                Child(
+                    "committer",
+                    lambda: Committer(engine, threads, stamps, environments.ledgers, fsync=fsync),
+                    mailbox=committer,
+                    stop_budget=CORE_BUDGET / 2,
+                ),
+                Child("environments", environments.supervisor, stop_budget=CORE_BUDGET / 2),
+            ],
+            registry=registry,
+            random=random,
+        ),
+        stop_budget=CORE_BUDGET,
+    )
+    front = Child(
+        "http",
+        lambda: Front(services, environments, http),
+        stop_budget=server.drain_timeout + 5,
+    )
+    return Supervisor("root", Strategy.REST_FOR_ONE, [core, front], registry=registry, random=random)
+
+
+async def _run_tree(
+    root: Supervisor, scope: trio.CancelScope, *, task_status: trio.TaskStatus[Root] = trio.TASK_STATUS_IGNORED
+) -> None:
+    await run_root(root, task_status=task_status)
+    scope.cancel(reason="the tree has stopped")
+
+
+def _budget(config: Config) -> float:
+    return config.server.drain_timeout + 5 + CORE_BUDGET
+
+
+async def _stop_on_signal(stop: Callable[[], None], scope: trio.CancelScope, notifier: Notifier, budget: float) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        stopping = False
+        async for number in signals:
+            if stopping:
+                _log.warning("second signal, the drain is skipped", signal=signal.Signals(number).name)
+                scope.cancel(reason="second signal")
+                return
+            stopping = True
+            _log.info("stopping", signal=signal.Signals(number).name, version=__version__, pid=os.getpid())
+            notifier.stopping()
+            # Should something below hold up the loop for good, say where and end: systemd would only kill.
+            faulthandler.dump_traceback_later(budget + LAST_RESORT, exit=True, file=sys.stderr)
+            stop()

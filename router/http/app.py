@@ -1,0 +1,87 @@
+"""The Quart-Trio application: every endpoint, each a thin adapter to what does the work."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from urllib.parse import parse_qsl
+
+from quart import Response, request
+from quart_trio import QuartTrio
+from werkzeug.exceptions import HTTPException
+
+from router.dialects.dialect import Dialect, Reply, Request, Route
+from router.http import problems
+from router.http.guard import oversize
+from router.http.health import Health
+from router.http.ingest import Ingest
+from router.http.services import Services
+from router.http.streams import Streams
+
+
+def create_app(services: Services, dialects: Sequence[Dialect], ingest: Ingest) -> QuartTrio:
+    """All endpoints over `services`. Limits of size and time are the guard's, which must be around it."""
+    app = QuartTrio("router", static_folder=None)
+    app.config.update(MAX_CONTENT_LENGTH=None, BODY_TIMEOUT=None, RESPONSE_TIMEOUT=None)
+    for dialect in dialects:
+        for route in dialect.routes:
+            _add_route(app, services, ingest, dialect, route)
+    Streams(services).attach(app)
+    Health(services).attach(app)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _server_error)
+    return app
+
+
+def _add_route(app: QuartTrio, services: Services, ingest: Ingest, dialect: Dialect, route: Route) -> None:
+    async def serve(**parameters: str) -> Response:
+        body = await request.get_data(cache=False, as_text=False, parse_form_data=False)
+        plain = _plain(services, parameters, body)
+        if plain.method == "OPTIONS" and route.method != "OPTIONS":
+            return _response(ingest.preflight(dialect, route, plain))
+        return _response(await ingest.post(dialect, route, plain, oversize=oversize(request.scope)))
+
+    handler: Callable[..., Awaitable[Response]] = serve
+    methods = [route.method] if route.cors is None else [route.method, "OPTIONS"]
+    app.add_url_rule(
+        route.path.replace("{", "<").replace("}", ">"),
+        f"{dialect.name} {route.method} {route.path}",
+        handler,
+        methods=methods,
+        provide_automatic_options=False,
+        strict_slashes=False,
+    )
+
+
+def _plain(services: Services, parameters: dict[str, str], body: bytes) -> Request:
+    scope = request.scope
+    headers: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        key = name.decode("latin-1")
+        text = value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    query = scope["query_string"]
+    return Request(
+        scope["method"],
+        scope["path"],
+        parameters,
+        dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)) if query else {},
+        headers,
+        body,
+        services.clock.now(),
+    )
+
+
+def _response(reply: Reply) -> Response:
+    response = Response(reply.body, status=reply.status)
+    del response.headers["Content-Type"]
+    for name, value in reply.headers:
+        response.headers.add(name, value)
+    return response
+
+
+async def _http_error(error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - the type the handler is registered for
+    code = error.code or 500
+    return problems.problem(code, f"{error.name}: {request.method} {request.path}".lower())
+
+
+async def _server_error(_error: Exception) -> Response:
+    return problems.problem(503, "the router failed on this request; its log says why", retry_after=1)

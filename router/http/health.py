@@ -1,0 +1,92 @@
+"""Health: live fails slow, ready fails fast and says why, and the actor tree for who has to find out."""
+
+import msgspec
+from quart import Quart, Response, request
+
+from router import __version__
+from router.actors.health import as_json
+from router.credentials import Scope
+from router.errors import Rejected
+from router.http import access, problems
+from router.http.services import Services
+
+
+class Health:
+    """The endpoints below `/health`."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def attach(self, app: Quart) -> None:
+        app.add_url_rule("/health/live", "live", self.live, methods=["GET"])
+        app.add_url_rule("/health/ready", "ready", self.ready, methods=["GET"])
+        app.add_url_rule("/health", "health", self.health, methods=["GET"])
+        app.add_url_rule("/health/actors", "actors", self.actors, methods=["GET"])
+        app.add_url_rule("/health/actors/<path:name>", "actor", self.actor, methods=["GET"])
+
+    async def live(self) -> Response:
+        """200 whenever it can be answered at all: that the loop turns is the whole claim."""
+        return _json({"status": "live"})
+
+    async def ready(self) -> Response:
+        """200 when events can be made durable now, else 503 with the reasons."""
+        reasons = self._services.readiness()
+        if reasons:
+            return _json({"status": "not ready", "reasons": reasons}, 503)
+        return _json({"status": "ready"})
+
+    async def health(self) -> Response:
+        if refused := self._refusal():
+            return refused
+        services = self._services
+        reasons = services.readiness()
+        environments = [
+            {
+                "environment": str(name),
+                "state": services.registry.find(str(name)).state.value,
+                "head": (statistics := environment.statistics()).head,
+                "low": statistics.low,
+                "epoch": statistics.epoch,
+            }
+            for name, environment in services.environments.items()
+        ]
+        body = {
+            "live": True,
+            "ready": not reasons,
+            "reasons": reasons,
+            "version": __version__,
+            "uptime": (services.clock.now() - services.started) // 1000,
+            "environments": environments,
+        }
+        return _json(body, 503 if reasons else 200)
+
+    async def actors(self) -> Response:
+        if refused := self._refusal():
+            return refused
+        return _json(as_json(self._services.registry.snapshot()))
+
+    async def actor(self, name: str) -> Response:
+        if refused := self._refusal():
+            return refused
+        try:
+            found = self._services.registry.find(name)
+        except KeyError:
+            return problems.problem(404, f"no actor is named {name!r}: GET /health/actors lists them")
+        return _json(as_json(found, detail=True))
+
+    def _refusal(self) -> Response | None:
+        """None where the peer is this machine's operator or shows a token of scope `admin`."""
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        if access.is_local(request.remote_addr, headers):
+            return None
+        try:
+            access.require(self._services.keyring(), access.presented(headers, request.args), Scope.ADMIN)
+        except Rejected as error:
+            return problems.of_fault(error.fault, error.message)
+        return None
+
+
+def _json(body: object, status: int = 200) -> Response:
+    response = Response(msgspec.json.encode(body), status=status, content_type="application/json")
+    response.headers["Cache-Control"] = "no-store"
+    return response

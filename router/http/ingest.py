@@ -1,0 +1,149 @@
+"""Events in: from a plain request to a dialect's reply, with everything durable in between.
+
+Knows no framework, so that any front can serve the same dialects: the Quart routes in `app`, and later ones.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from router.dialects.dialect import Batch, Bounds, Dialect, Receipt, Refusal, Reply, Request, Route
+from router.errors import Busy, Fault, Interrupted, Rejected
+from router.http import cors
+from router.http.services import Services
+from router.names import EnvironmentName
+from router.pipeline.environments import Environment
+from router.pipeline.ledger import Append, Committed
+from router.records import pack_body
+from router.store.dedup import Identities, digest
+
+_log = structlog.get_logger(__name__)
+RETRY_AFTER: Final = 1  # seconds; SDKs that retry at all do so after one
+
+
+@dataclass(frozen=True, slots=True)
+class IngestStatistics:
+    """Requests and events since the start. received counts requests; the others events, and refusals by fault."""
+
+    received: int
+    stored: int
+    duplicates: int
+    set_aside: int
+    refused: dict[str, int]
+
+
+class Ingest:
+    """Takes posts for all dialects."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._bounds = Bounds(services.max_inflated, services.redact)
+        self._received = 0
+        self._stored = 0
+        self._duplicates = 0
+        self._set_aside = 0
+        self._refused = dict.fromkeys((fault.value for fault in Fault), 0)
+
+    async def post(self, dialect: Dialect, route: Route, request: Request, *, oversize: bool = False) -> Reply:
+        """Answer one event post; a 2xx only after its events are durable at the configured level.
+
+        oversize: the body was larger than `max_body` and is not in `request`.
+        """
+        self._received += 1
+        name: EnvironmentName | None = None
+        try:
+            environment = self._environment(dialect, route, request)
+            name = environment.name
+            if oversize:
+                limit = self._services.max_body
+                raise Rejected(Fault.MALFORMED, f"the body has more than {limit} bytes: send smaller batches")
+            receipt = await self._keep(dialect, route, request, environment)
+            reply = dialect.accepted(route, receipt)
+        except Rejected as error:
+            reply = self._refuse(dialect, route, Refusal(error.fault, error.message))
+        except Busy as error:
+            reply = self._refuse(dialect, route, Refusal(Fault.UNAVAILABLE, error.message, error.retry_after))
+        except (Interrupted, TimeoutError):
+            # Whether the events are stored is unknown: a retry settles it, and deduplication absorbs it.
+            message = "the events may not be stored: send them again"
+            reply = self._refuse(dialect, route, Refusal(Fault.UNAVAILABLE, message, RETRY_AFTER))
+        except Exception:  # noqa: BLE001 - a bug of ours must not become a status that switches an SDK off
+            _log.exception("an event post failed", dialect=dialect.name, endpoint=route.endpoint)
+            message = "the router failed on this request; its log says why"
+            reply = self._refuse(dialect, route, Refusal(Fault.UNAVAILABLE, message, RETRY_AFTER))
+        return self._with_cors(route, request, reply, name)
+
+    def preflight(self, dialect: Dialect, route: Route, request: Request) -> Reply:
+        """Answer a browser's OPTIONS, which shows no credential but what its path holds."""
+        name: EnvironmentName | None = None
+        if route.cors is None:
+            return Reply(200, (("Allow", f"{route.method}, OPTIONS"),))
+        reply = Reply(route.cors.preflight_status, cors.preflight_headers(route.method, route.cors, request.headers))
+        try:
+            name = self._environment(dialect, route, request).name
+        except Rejected as error:
+            if error.fault is Fault.UNKNOWN_CLIENT:
+                reply = self._refuse(dialect, route, Refusal(error.fault, error.message))
+        except Busy:
+            pass  # a preflight stores nothing: it is answered while the router is still starting
+        return self._with_cors(route, request, reply, name)
+
+    def statistics(self) -> IngestStatistics:
+        return IngestStatistics(self._received, self._stored, self._duplicates, self._set_aside, dict(self._refused))
+
+    def _environment(self, dialect: Dialect, route: Route, request: Request) -> Environment:
+        services = self._services
+        claim = dialect.claim(route, request)
+        keyring = services.keyring()
+        if claim.scope is not None:
+            token = keyring.token(claim.secret)
+            if token is None:
+                raise Rejected(Fault.UNAUTHENTICATED, "the API token is not known")
+            if claim.environment is None or claim.scope not in token.scopes or not token.covers(claim.environment):
+                raise Rejected(Fault.FORBIDDEN, f"the API token may not {claim.scope} here")
+            name: EnvironmentName | None = claim.environment
+        else:
+            name = keyring.environment(claim.secret, claim.kinds)
+        if name is None or name not in services.environments:
+            if "client_side_id" in request.parameters:
+                raise Rejected(Fault.UNKNOWN_CLIENT, "the client-side ID in the path is not known")
+            raise Rejected(Fault.UNAUTHENTICATED, "the key is not known")
+        return services.environments[name]
+
+    async def _keep(self, dialect: Dialect, route: Route, request: Request, environment: Environment) -> Receipt:
+        services = self._services
+        if reasons := services.readiness():
+            raise Busy("; ".join(reasons), retry_after=RETRY_AFTER)
+        batch = dialect.decode(route, request, self._bounds)
+        self._set_aside += len(batch.set_aside)
+        if not batch.events:
+            return Receipt(None, services.durability)
+        append = _append(dialect, route, batch)
+        committed: Committed = await environment.mailbox.ask(append, timeout=services.ask_timeout)
+        self._stored += append.count - committed.duplicates
+        self._duplicates += committed.duplicates
+        return Receipt((committed.first, committed.last), services.durability, committed.duplicate)
+
+    def _refuse(self, dialect: Dialect, route: Route, refusal: Refusal) -> Reply:
+        self._refused[refusal.fault.value] += 1
+        return dialect.refused(route, refusal)
+
+    def _with_cors(self, route: Route, request: Request, reply: Reply, name: EnvironmentName | None) -> Reply:
+        if route.cors is None:
+            return reply
+        headers = cors.headers(route.cors, request.headers, self._services.origins(name))
+        return Reply(reply.status, reply.headers + headers, reply.body)
+
+
+def _append(dialect: Dialect, route: Route, batch: Batch) -> Append:
+    def pack(places: Sequence[int]) -> bytes:
+        return pack_body(dialect.name, route.endpoint, batch.facts, [batch.events[place] for place in places])
+
+    identities = Identities(
+        None if batch.identity is None else digest(batch.identity),
+        tuple(batch.event_identities or ()),
+    )
+    body = pack_body(dialect.name, route.endpoint, batch.facts, batch.events)
+    return Append(body, len(batch.events), identities, pack if identities.events else None)

@@ -1,0 +1,138 @@
+"""Streams: where they begin, what they say out of band, and how they end."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from router.http.services import StreamLimits
+from router.http.streams import EventStream, Start, Streams, begin, moment
+from router.names import Cursor
+from router.pipeline.ledger import Append
+from router.sse import Message, Parser
+from tests.http.conftest import PRODUCTION, Below, below
+from tests.pipeline.conftest import body
+
+
+async def append(running: Below, count: int) -> None:
+    await running.environments[PRODUCTION].mailbox.ask(Append(body(count), count), timeout=5)
+
+
+def stream(running: Below, start: Start) -> EventStream:
+    return EventStream(Streams(running.services), running.services, running.environments[PRODUCTION], start)
+
+
+async def read(body: EventStream, count: int) -> list[Message]:
+    """The next `count` messages."""
+    parser = Parser()
+    found: list[Message] = []
+    async for data in body:
+        found.extend(parser.feed(data))
+        if len(found) >= count:
+            break
+    return found
+
+
+async def test_places_to_begin(tmp_path: Path) -> None:
+    async with below(tmp_path) as running:
+        await append(running, 3)
+        environment = running.environments[PRODUCTION]
+        epoch = environment.log.epoch
+        arrived = running.services.clock.now()
+
+        assert begin(environment, None, "latest") == Start(3)
+        assert begin(environment, None, "earliest") == Start(0)
+        assert begin(environment, None, f"{epoch}-1") == Start(2)
+        assert begin(environment, None, str(arrived)) == Start(0)
+        assert begin(environment, None, str(arrived + 1)) == Start(3)
+        assert begin(environment, f"{epoch}-0", "latest") == Start(1), "Last-Event-ID wins over from"
+        assert begin(environment, "abcdefgh-1", "latest") == Start(0, "abcdefgh-1"), "another epoch"
+        assert begin(environment, f"{epoch}-7", "latest") == Start(0, f"{epoch}-7"), "beyond the end"
+        with pytest.raises(ValueError, match="no cursor"):
+            begin(environment, None, "yesterday")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1700000000000", 1_700_000_000_000),
+        ("2023-11-14T22:13:20Z", 1_700_000_000_000),
+        ("2023-11-14T23:13:20.500+01:00", 1_700_000_000_500),
+        ("2023-11-14T22:13:20", 1_700_000_000_000),
+        ("2023-11-14", 1_699_920_000_000),
+        ("soon", None),
+        ("-5", None),
+    ],
+)
+def test_a_time_is_milliseconds_or_iso_8601(text: str, expected: int | None) -> None:
+    assert moment(text) == expected
+
+
+async def test_events_come_as_sent_under_their_cursor(tmp_path: Path) -> None:
+    async with below(tmp_path) as running:
+        await append(running, 2)
+        found = await read(stream(running, Start(0)), 2)
+        epoch = running.environments[PRODUCTION].log.epoch
+
+        assert found == [
+            Message("message", '{"n":0}', f"{epoch}-0"),
+            Message("message", '{"n":1}', f"{epoch}-1"),
+        ]
+
+
+async def test_a_foreign_cursor_is_told_and_answered_from_the_oldest_event(tmp_path: Path) -> None:
+    async with below(tmp_path) as running:
+        await append(running, 1)
+        found = await read(stream(running, Start(0, "abcdefgh-9")), 2)
+
+        assert found[0].event == "reset"
+        assert json.loads(found[0].data) == {"from": "abcdefgh-9", "to": None}
+        assert found[1].data == '{"n":0}'
+
+
+async def test_what_retention_took_is_announced_as_a_gap(tmp_path: Path) -> None:
+    async with below(tmp_path) as running:
+        for _ in range(3):
+            await append(running, 2)
+        log = running.environments[PRODUCTION].log
+        log.row = type(log.row)(log.row.number, log.row.epoch, 4)
+        found = await read(stream(running, Start(1)), 3)
+
+        assert found[0].event == "gap"
+        assert json.loads(found[0].data) == {
+            "from": f"{log.epoch}-0",
+            "to": f"{log.epoch}-3",
+            "lost": 3,
+            "reason": "retention",
+        }
+        assert found[0].id == f"{log.epoch}-3", "who reconnects after a gap is not told of it twice"
+        assert [Cursor.parse(message.id).offset for message in found[1:]] == [4, 5]
+
+
+async def test_a_quiet_stream_is_kept_alive_by_comments(tmp_path: Path) -> None:
+    async with below(tmp_path, streams=StreamLimits(heartbeat=0.05)) as running:
+        quiet = stream(running, Start(0))
+        pieces = [await anext(quiet) for _ in range(3)]
+
+        assert all(piece.startswith(b":") for piece in pieces)
+
+
+async def test_when_the_router_stops_a_stream_ends_with_a_time_to_come_back(tmp_path: Path) -> None:
+    async with below(tmp_path) as running:
+        await append(running, 1)
+        running.environments.end_streams()
+        parser = Parser()
+        messages = [message async for data in stream(running, Start(0)) for message in parser.feed(data)]
+
+        assert [message.data for message in messages] == ['{"n":0}'], "what is durable is still delivered"
+        assert parser.retry is not None
+        assert 500 <= parser.retry <= 5000
+
+
+async def test_open_streams_are_counted(tmp_path: Path) -> None:
+    async with below(tmp_path) as running:
+        streams = Streams(running.services)
+        opened = EventStream(streams, running.services, running.environments[PRODUCTION], Start(0))
+        async with opened:
+            assert streams.open == 1
+        assert streams.open == 0
