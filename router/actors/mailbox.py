@@ -193,7 +193,16 @@ class Inbox(Generic[M]):
             trio.EndOfChannel: the mailbox is closed and nothing is queued.
             trio.ClosedResourceError: the inbox has been released.
         """
-        taken = [await self.receive()]
+        first = await self.receive()
+        return [first, *self.receive_queued(limit - 1)]
+
+    def receive_queued(self, limit: int) -> list[Envelope[M]]:
+        """What is queued now, without waiting, at most `limit` messages; none when nothing is.
+
+        Raises:
+            trio.ClosedResourceError: the inbox has been released.
+        """
+        taken: list[Envelope[M]] = []
         now = trio.current_time()
         try:
             while len(taken) < limit:

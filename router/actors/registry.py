@@ -49,7 +49,6 @@ class Handle:
     def begin(self, context: Context[Any]) -> None:
         """An incarnation begins."""
         self.context = context
-        self._idle_at = trio.current_time()
         self.enter(State.STARTING)
 
     def end(self, status: ExitStatus, error: Exception | None) -> None:

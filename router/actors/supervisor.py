@@ -118,7 +118,7 @@ class Supervisor:
                 raise self._failure from None
             raise
         finally:
-            self._wind_up(for_good=context.stopping.is_set() or self._failure is not None)
+            self._wind_up()
         if self._failure is not None:
             raise self._failure
 
@@ -172,7 +172,6 @@ class Supervisor:
             return
         slot.restarts = ()
         slot.row = 0
-        slot.due = -inf
         slot.wanted = True
         trial = slot.trial = Trial(Occasion.REVIVED)
         self._wake()
@@ -408,14 +407,12 @@ class Supervisor:
             raise RuntimeError(f"supervisor {self.name} is not running: its children cannot be changed now")
         return self._nursery
 
-    def _wind_up(self, *, for_good: bool) -> None:
+    def _wind_up(self) -> None:
         self._nursery = None
         for slot in self._slots:
             slot.conclude(Interrupted(f"{self.name} ended before {slot.child.name} had started"))
             if slot.handle.state is not State.FAILED:
                 slot.handle.enter(State.STOPPED)
-            if for_good:
-                slot.handle.seal("stopped")
 
     def _wake(self) -> None:
         self._news.set()
