@@ -59,6 +59,7 @@ def _serve(settings: config.Config, *, demo: bool) -> None:
             click.echo(_paste(next((url for url in running.addresses if url.startswith("http")), "")))
         sys.stdout.flush()
 
+    daemon.calm_collector()
     try:
         trio.run(_run, settings, announce)
     except Locked:

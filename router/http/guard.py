@@ -9,13 +9,19 @@
 """
 
 import re
+from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import trio
 
-from router.http.asgi import Application, Message, Receive, Scope, Send
 from router.http.budget import BudgetStatistics, ByteBudget
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 OVERSIZE: Final = "router.oversize"
 _SLASHES: Final = re.compile("/{2,}")

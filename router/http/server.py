@@ -19,7 +19,7 @@ from hypercorn.config import Config
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 
-from router.http.asgi import Application
+from router.http.guard import Application
 from router.http.sockets import Listener
 
 MAX_HEAD: Final = 64 * 1024  # bytes of request line and headers; the image fallback and long tags need some

@@ -1,0 +1,84 @@
+"""The server over TLS and unix sockets; what it does to bad peers is in tests/wire."""
+
+import ssl
+from pathlib import Path
+
+import pytest
+import trio
+import trustme
+
+from router.http.guard import Guard
+from router.http.server import Server, ServerSettings
+from router.http.sockets import open_listeners
+from tests.wire.conftest import application, read_answer, stuck_reader
+
+REQUEST = b"POST /size HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc"
+
+
+async def test_a_unix_socket_is_served(tmp_path: Path) -> None:
+    listeners = open_listeners([f"unix:{tmp_path}/s"], backlog=16, user_timeout=30)
+    server, stopping = Server(Guard(application()), listeners, ServerSettings(drain_timeout=1)), trio.Event()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(server.serve, stopping)
+        async with await trio.open_unix_socket(f"{tmp_path}/s") as stream:
+            await stream.send_all(REQUEST)
+            assert (await read_answer(stream)).endswith(b"size=3")
+        stopping.set()
+    listeners[0].close()
+
+
+async def test_a_stuck_reader_on_a_unix_socket_does_not_hold_up_the_stop(tmp_path: Path) -> None:
+    """Unix sockets have no TCP_USER_TIMEOUT: only the reset underneath helps."""
+    listeners = open_listeners([f"unix:{tmp_path}/s"], backlog=16, user_timeout=30)
+    server, stopping = Server(Guard(application()), listeners, ServerSettings(drain_timeout=0.3)), trio.Event()
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(server.serve, stopping)
+            stream = await trio.open_unix_socket(f"{tmp_path}/s")
+            await stream.send_all(b"GET /firehose HTTP/1.1\r\nHost: x\r\n\r\n")
+            await trio.sleep(0.3)
+            stopping.set()
+        await stream.aclose()
+    assert server.statistics().aborted == 1
+    listeners[0].close()
+
+
+async def test_tls_is_served_and_offers_http_1_1_only(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost")
+    (tmp_path / "key").write_bytes(certificate.private_key_pem.bytes())
+    (tmp_path / "cert").write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
+    client = ssl.create_default_context()
+    authority.configure_trust(client)
+    client.set_alpn_protocols(["h2", "http/1.1"])
+    listeners = open_listeners(["127.0.0.1:0"], backlog=16, user_timeout=30, tls=True)
+    settings = ServerSettings(drain_timeout=1, tls_cert=tmp_path / "cert", tls_key=tmp_path / "key")
+    server, stopping = Server(Guard(application()), listeners, settings), trio.Event()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(server.serve, stopping)
+        port = listeners[0].socket.getsockname()[1]
+        stream = await trio.open_ssl_over_tcp_stream("localhost", port, ssl_context=client)
+        await stream.send_all(REQUEST)
+        answer = b""
+        while not answer.endswith(b"size=3"):
+            answer += await stream.receive_some(65536)
+        assert stream.selected_alpn_protocol() == "http/1.1"
+        await stream.aclose()
+        stopping.set()
+    listeners[0].close()
+
+
+async def test_connections_are_counted() -> None:
+    listeners = open_listeners(["127.0.0.1:0"], backlog=16, user_timeout=30)
+    server, stopping = Server(Guard(application()), listeners, ServerSettings(drain_timeout=0.2)), trio.Event()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(server.serve, stopping)
+        with stuck_reader(listeners[0].socket.getsockname()[1], b"/firehose"):
+            await trio.sleep(0.2)
+            assert (server.statistics().open, server.statistics().accepted) == (1, 1)
+            with pytest.raises(AttributeError):
+                server.statistics().open = 3  # type: ignore[misc]  # that it cannot be set is the point
+            stopping.set()
+            await trio.sleep(0.5)
+    assert server.statistics().open == 0
+    listeners[0].close()

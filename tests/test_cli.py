@@ -1,0 +1,70 @@
+"""The command: its exit statuses, and one sentence for every error."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.process import router
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "router", *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"], ["check", "--help"], ["--version"]])
+def test_help_is_there(arguments: list[str]) -> None:
+    done = run(*arguments)
+
+    assert done.returncode == 0
+    assert "router" in done.stdout.lower()
+
+
+def test_check_accepts_the_configuration_that_is_shipped() -> None:
+    done = run("check", "--config", str(Path(__file__).parents[1] / "conf" / "router.toml"))
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_check_prints_every_fault_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "router.toml"
+    path.write_text('[server]\nmax_body = "a lot"\nbind = ["nowhere"]\n[[environment]]\nproject = "p"\n')
+    done = run("check", "--config", str(path))
+
+    assert done.returncode == 2
+    for place in ("server.max_body", "server.bind[0]", "environment[0].key"):
+        assert f"{place}:" in done.stderr
+
+
+def test_serve_refuses_a_broken_configuration(tmp_path: Path) -> None:
+    path = tmp_path / "router.toml"
+    path.write_text("[server]\nno_such_key = 1\n")
+
+    assert run("serve", "--config", str(path)).returncode == 2
+    assert run("serve", "--config", str(tmp_path / "missing.toml")).returncode == 2
+
+
+def test_the_demo_refuses_to_serve_strangers(tmp_path: Path) -> None:
+    done = run("serve", "--demo", "--data", str(tmp_path), "--bind", "0.0.0.0:0")
+
+    assert done.returncode == 2
+    assert "0.0.0.0" in done.stderr
+
+
+def test_a_data_directory_in_use_is_told(tmp_path: Path) -> None:
+    with router(tmp_path / "data"):
+        done = run("serve", "--demo", "--data", str(tmp_path / "data"), "--bind", "127.0.0.1:0")
+
+    assert done.returncode == 75
+    assert "in use by another router" in done.stderr
+
+
+def test_a_taken_port_is_told(tmp_path: Path) -> None:
+    with router() as process:
+        done = run("serve", "--demo", "--data", str(tmp_path), "--bind", process.url.removeprefix("http://"))
+
+    assert done.returncode == 1
+    assert "address already in use" in done.stderr
