@@ -1,6 +1,7 @@
 """The Quart-Trio application: every endpoint, each a thin adapter to what does the work."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 from urllib.parse import parse_qsl
 
 from quart import Response, request
@@ -51,7 +52,7 @@ def _add_route(app: QuartTrio, services: Services, ingest: Ingest, dialect: Dial
 
 
 def _plain(services: Services, parameters: dict[str, str], body: bytes) -> Request:
-    scope = request.scope
+    scope: Mapping[str, Any] = request.scope
     headers: dict[str, str] = {}
     for name, value in scope["headers"]:
         key = name.decode("latin-1")

@@ -9,7 +9,7 @@
 """
 
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,7 +21,8 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+# Frameworks and servers type each message on its own, and no two of them alike.
+Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 OVERSIZE: Final = "router.oversize"
 _SLASHES: Final = re.compile("/{2,}")
@@ -31,7 +32,7 @@ _SLOW: Final = b'{"success":false,"message":"the body took too long to arrive"}'
 _HTTP2: Final = b"HTTP/2 is not spoken here: use HTTP/1.1, or a proxy that ends HTTP/2 in front\n"
 
 
-def oversize(scope: Scope) -> bool:
+def oversize(scope: Mapping[str, Any]) -> bool:
     """Whether the body of this request was larger than the limit; what was read of it is dropped then."""
     return bool(scope.get(OVERSIZE))
 

@@ -16,9 +16,9 @@ from typing import Final
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
-from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 
+from router.http.connection import Connection
 from router.http.guard import Application
 from router.http.sockets import Listener
 
@@ -56,7 +56,7 @@ class Server:
         self._app = ASGIWrapper(app)
         self._listeners = listeners
         self._settings = settings
-        self._streams: set[_Stream] = set()
+        self._open: dict[_Stream, Connection] = {}
         self._empty = trio.lowlevel.ParkingLot()
         self._accepted = 0
         self._aborted = 0
@@ -78,33 +78,36 @@ class Server:
                     await stopping.wait()
                     accepting.cancel(reason="draining")
             await context.terminated.set()
+            for connection in self._open.values():
+                connection.timer.expire()
             await self._drained(self._settings.drain_timeout)
             connections.cancel_scope.cancel(reason="the drain is over")
             await self._abort()
 
     def statistics(self) -> ServerStatistics:
-        return ServerStatistics(len(self._streams), self._accepted, self._aborted)
+        return ServerStatistics(len(self._open), self._accepted, self._aborted)
 
     async def _connection(self, config: Config, context: WorkerContext, stream: _Stream) -> None:
         self._accepted += 1
-        self._streams.add(stream)
+        connection = Connection(self._app, config, context, {}, stream, keep_alive=self._settings.keep_alive_timeout)
+        self._open[stream] = connection
         try:
-            await TCPServer(self._app, config, context, {}, stream)
+            await connection
         finally:
-            self._streams.discard(stream)
-            if not self._streams:
+            del self._open[stream]
+            if not self._open:
                 self._empty.unpark_all()
 
     async def _drained(self, budget: float) -> None:
         with trio.move_on_after(budget):
-            while self._streams:
+            while self._open:
                 await self._empty.park()
 
     async def _abort(self) -> None:
         """Reset what is left: a cancelled hypercorn connection may still sit in a send that nothing else ends."""
         with trio.CancelScope(shield=True):
             await trio.lowlevel.checkpoint()
-            for stream in list(self._streams):
+            for stream in list(self._open):
                 self._aborted += 1
                 raw = stream.socket if isinstance(stream, trio.SocketStream) else stream.transport_stream.socket
                 if raw.family != socket.AF_UNIX:

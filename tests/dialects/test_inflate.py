@@ -24,7 +24,8 @@ LIMIT = 1_000_000
 @given(st.binary(max_size=2000), st.sampled_from(["gzip", "zstd", ""]), st.booleans())
 def test_what_was_compressed_comes_back(body: bytes, encoding: str, labelled: bool) -> None:
     """By the header, or by the magic bytes where there is none."""
-    packed = {"gzip": gzip.compress, "zstd": zstd.compress, "": bytes}[encoding](b"[" + body)
+    compress: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "zstd": zstd.compress, "": bytes}
+    packed = compress[encoding](b"[" + body)
 
     assert inflate(packed, encoding if labelled else "", LIMIT) == b"[" + body
 

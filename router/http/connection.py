@@ -1,0 +1,87 @@
+"""One of hypercorn's connections, with a cheaper idle timer and nothing sent for nothing.
+
+Hypercorn starts a task for the idle time after every request and cancels it before the next one, and takes a lock and a
+cancel scope to send no bytes at the end of every answer: together 12 % of a post (measured with py-spy). A deadline on
+the read that waits for the next request does the same.
+"""
+
+from math import inf
+from typing import Any, Final
+
+import trio
+from hypercorn.events import Closed, Event, RawData, Updated
+from hypercorn.trio.tcp_server import MAX_RECV, TCPServer
+
+_RECEIVE_ERRORS: Final = (trio.ClosedResourceError, trio.BrokenResourceError)
+
+
+class IdleTimer:
+    """Stands in for hypercorn's idle task: remembers until when the connection may be idle.
+
+    seconds: for which it may be. `expire` ends it now, if it is idle, and whenever it will be.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._read: trio.CancelScope | None = None
+        self.deadline = inf
+
+    async def restart(self, _task_group: object, _action: object) -> None:
+        """A request is done, or none has begun."""
+        self._set(trio.current_time() + self._seconds)
+
+    async def stop(self) -> None:
+        """As hypercorn calls it: see `busy`."""
+        self.busy()
+
+    def busy(self) -> None:
+        """A request has begun."""
+        self._set(inf)
+
+    def expire(self) -> None:
+        self._seconds = 0.0
+        if self.deadline != inf:
+            self._set(trio.current_time())
+
+    def reading(self) -> trio.CancelScope:
+        """A scope for the next read, which ends it when the idle time is over."""
+        self._read = trio.CancelScope(deadline=self.deadline)
+        return self._read
+
+    def _set(self, deadline: float) -> None:
+        self.deadline = deadline
+        if self._read is not None:
+            self._read.deadline = deadline
+
+
+class Connection(TCPServer):
+    """A connection of hypercorn's trio worker. `timer.expire()` ends it as soon as it is idle."""
+
+    def __init__(self, *arguments: Any, keep_alive: float) -> None:  # noqa: ANN401 - passed on to hypercorn as they come
+        super().__init__(*arguments)
+        self.timer = IdleTimer(keep_alive)
+        self.idle_task = self.timer  # type: ignore[assignment]  # it is called by two methods, which are the same
+
+    async def protocol_send(self, event: Event) -> None:
+        if isinstance(event, RawData) and not event.data:
+            return
+        if isinstance(event, Updated) and not event.idle:
+            self.timer.busy()
+            return
+        await super().protocol_send(event)
+
+    async def _read_data(self) -> None:
+        data = b""
+        while True:
+            with self.timer.reading() as scope:
+                try:
+                    data = bytes(await self.stream.receive_some(MAX_RECV))
+                except _RECEIVE_ERRORS:
+                    break
+            if scope.cancelled_caught:
+                await self._initiate_server_close()
+                return
+            await self.protocol.handle(RawData(data))
+            if not data:
+                break
+        await self.protocol.handle(Closed())
