@@ -37,3 +37,25 @@ def test_a_level_leaves_out_what_is_below() -> None:
 
 def test_the_console_is_for_people() -> None:
     assert "own" in lines("info", "console")[0]
+
+
+TRACEBACK = """
+import structlog
+from router import logs
+logs.configure("info", {form!r})
+def fail(headers):
+    raise KeyError("a bug")
+try:
+    fail({{"authorization": "sdk-secret-key"}})
+except KeyError:
+    structlog.get_logger("a").exception("an event post failed")
+"""
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_traceback_shows_where_and_never_the_values(form: str) -> None:
+    """Variables on the way of a request hold keys and people's data."""
+    script = TRACEBACK.format(form=form)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "a bug" in done.stderr
+    assert "sdk-secret-key" not in done.stderr

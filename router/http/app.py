@@ -13,6 +13,7 @@ from router.http import problems
 from router.http.guard import oversize
 from router.http.health import Health
 from router.http.ingest import Ingest
+from router.http.quarantine import QuarantineReader
 from router.http.services import Services
 from router.http.streams import Streams
 
@@ -26,6 +27,7 @@ def create_app(services: Services, dialects: Sequence[Dialect], ingest: Ingest) 
             _add_route(app, services, ingest, dialect, route)
     Streams(services).attach(app)
     Health(services).attach(app)
+    QuarantineReader(services).attach(app)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _server_error)
     return app

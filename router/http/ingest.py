@@ -18,6 +18,7 @@ from router.pipeline.environments import Environment
 from router.pipeline.ledger import Append, Committed
 from router.records import pack_body
 from router.store.dedup import Identities, digest
+from router.store.quarantine import MAX_RAW, Item
 
 _log = structlog.get_logger(__name__)
 RETRY_AFTER: Final = 1  # seconds; SDKs that retry at all do so after one
@@ -117,11 +118,14 @@ class Ingest:
         if reasons := services.readiness():
             raise Busy("; ".join(reasons), retry_after=RETRY_AFTER)
         batch = dialect.decode(route, request, self._bounds)
-        self._set_aside += len(batch.set_aside)
-        if not batch.events:
+        if not batch.events and not batch.set_aside:
             return Receipt(None, services.durability)
         append = _append(dialect, route, batch)
         committed: Committed = await environment.mailbox.ask(append, timeout=services.ask_timeout)
+        if not committed.duplicate:
+            self._set_aside += len(append.set_aside)
+        if not append.count:
+            return Receipt(None, services.durability)
         self._stored += append.count - committed.duplicates
         self._duplicates += committed.duplicates
         return Receipt((committed.first, committed.last), services.durability, committed.duplicate)
@@ -146,4 +150,8 @@ def _append(dialect: Dialect, route: Route, batch: Batch) -> Append:
         tuple(batch.event_identities or ()),
     )
     body = pack_body(dialect.name, route.endpoint, batch.facts, batch.events)
-    return Append(body, len(batch.events), identities, pack if identities.events else None)
+    set_aside = tuple(
+        Item(0, dialect.name, route.endpoint, item.reason, item.raw[:MAX_RAW], len(item.raw))
+        for item in batch.set_aside
+    )
+    return Append(body, len(batch.events), identities, pack if identities.events else None, set_aside)

@@ -17,6 +17,7 @@ from router.store.dedup import DedupWindow
 from router.store.engine import Engine
 from router.store.log import Log
 from router.store.meta import Meta
+from router.store.quarantine import Quarantine
 
 MAILBOX = 1024  # requests that wait for one environment's partition before further ones are told to come back
 
@@ -126,4 +127,8 @@ def _open(name: EnvironmentName, engine: Engine, meta: Meta, window: float, now:
     log = Log(name, engine, row)
     dedup = DedupWindow(engine, row.number, seconds=window, now=now) if window else None
     # Nothing is visible before the committer's first sync: what a crash left in the log may not be on disk yet.
-    return Environment(name, Ledger(log, dedup, Watermark(log.low)), Mailbox(f"{name}/partition", MAILBOX))
+    return Environment(
+        name,
+        Ledger(log, dedup, Quarantine(engine, row.number), Watermark(log.low)),
+        Mailbox(f"{name}/partition", MAILBOX),
+    )

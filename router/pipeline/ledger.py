@@ -1,4 +1,4 @@
-"""What one environment keeps that changes together: its log, its dedup window and its watermark.
+"""What one environment keeps that changes together: its log, dedup window, quarantine and watermark.
 
 Passive: the committer alone changes it, and it outlives the committer's incarnations. Since there is one committer and
 it works group by group, a copy of a request finds the first one either in the window or among what is staged: there is
@@ -6,12 +6,13 @@ no moment in between, and no state for requests in flight.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from router.pipeline.watermark import Watermark
 from router.store.dedup import NO_IDENTITIES, DedupWindow, Identities
 from router.store.engine import Batch
 from router.store.log import Log
+from router.store.quarantine import Item, Quarantine
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +20,19 @@ class Append:
     """A batch to keep: `count` events packed by `records.pack_body`. Answered with `Committed`.
 
     repack: packs the events at the given places alone, for when the others are known already.
+    set_aside: what of the request could not be taken in; kept in quarantine, under the stamp of the commit.
     """
 
     body: bytes
     count: int
     identities: Identities = NO_IDENTITIES
     repack: Callable[[Sequence[int]], bytes] | None = None
+    set_aside: tuple[Item, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """Where the events are: offsets `first` to `last`, durable and visible.
+    """Where the events are: offsets `first` to `last`, durable and visible; `last` is less than `first` without any.
 
     duplicates: how many of the batch were known already and not stored again; where that is all of them, `duplicate` is
     set and the offsets are those of the first time.
@@ -42,15 +45,26 @@ class Committed:
 
 
 class Ledger:
-    """The log, window and watermark of one environment; no window where every retry is to be stored again."""
+    """What one environment keeps; without a window every retry is stored again."""
 
-    def __init__(self, log: Log, window: DedupWindow | None, watermark: Watermark) -> None:
+    def __init__(self, log: Log, window: DedupWindow | None, quarantine: Quarantine, watermark: Watermark) -> None:
         self.log = log
         self.window = window
+        self.quarantine = quarantine
         self.watermark = watermark
 
     def stage(self, batch: Batch, stamp: int, append: Append) -> Committed:
         """Put what is new of `append` into `batch`; the answer holds once the batch is durable."""
+        committed = self._stage_events(batch, stamp, append)
+        if append.set_aside and not committed.duplicate:
+            for item in append.set_aside:
+                self.quarantine.stage(batch, replace(item, time=stamp))
+            self.quarantine.expire(batch, stamp)
+        return committed
+
+    def _stage_events(self, batch: Batch, stamp: int, append: Append) -> Committed:
+        if not append.count:
+            return Committed(0, -1)
         identities, window = append.identities, self.window
         if not identities or window is None:
             first = self.log.stage(batch, stamp, append.body, append.count)
@@ -83,12 +97,14 @@ class Ledger:
     def advance(self, stamp: int) -> None:
         """The batch is written, not yet durable."""
         self.log.advance(stamp)
+        self.quarantine.advance()
         if self.window is not None:
             self.window.advance()
 
     def retract(self) -> None:
         """The batch was not written."""
         self.log.retract()
+        self.quarantine.retract()
         if self.window is not None:
             self.window.retract()
 

@@ -5,10 +5,10 @@ import json
 from pathlib import Path
 
 import pytest
-from router.dialects.statsig import Statsig
 
 from router.dialects.dialect import Dialect, Reply, Request, Route
 from router.dialects.launchdarkly import LaunchDarkly
+from router.dialects.statsig import Statsig
 from router.errors import Busy, Interrupted
 from router.http.ingest import Ingest
 from router.pipeline.ledger import Append
@@ -188,3 +188,31 @@ async def test_our_own_secrets_do_not_reach_the_log(tmp_path: Path) -> None:
         await Ingest(running.services).post(STATSIG, LOG_EVENT, post("/v1/log_event", body, statsig_api_key="secret-1"))
         assert b"secret-1" not in raws(running)[0]
         assert b"/[redacted:" in raws(running)[0]
+
+
+async def test_what_is_set_aside_is_kept_with_its_reason(tmp_path: Path) -> None:
+    async with below(tmp_path) as running:
+        ingest = Ingest(running.services)
+        body = b"[1," + EVENT + b',{"no":"kind"}]'
+        reply = await ingest.post(LAUNCHDARKLY, BULK, post("/bulk", body, authorization="sdk-1"))
+        assert (reply.status, raws(running)) == (202, [EVENT])
+        alone = await ingest.post(LAUNCHDARKLY, BULK, post("/bulk", b"[2]", authorization="sdk-1"))
+        assert alone.status == 202
+        assert "Router-Offsets" not in dict(alone.headers)
+
+        items = list(running.environments[PRODUCTION].ledger.quarantine.newest(10))
+        assert [item.raw for item in items] == [b"2", b'{"no":"kind"}', b"1"]
+        assert all(item.reason and item.endpoint == "bulk" for item in items)
+        assert ingest.statistics().set_aside == 3
+
+
+async def test_a_retried_request_sets_nothing_aside_again(tmp_path: Path) -> None:
+    async with below(tmp_path) as running:
+        ingest = Ingest(running.services)
+        request = post("/bulk", b"[1," + EVENT + b"]", authorization="sdk-1", x_launchdarkly_payload_id="P-1")
+        first = await ingest.post(LAUNCHDARKLY, BULK, request)
+        again = await ingest.post(LAUNCHDARKLY, BULK, request)
+
+        assert dict(again.headers) == {**dict(first.headers), "Router-Duplicate": "true"}
+        assert len(list(running.environments[PRODUCTION].ledger.quarantine.newest(10))) == 1
+        assert ingest.statistics().duplicates == 1
