@@ -4,8 +4,8 @@
 
 64 keep-alive connections post batches of 50 events to (a) the router's Quart-Trio route, (b) an empty Quart-Trio
 handler under the same hypercorn settings, by turns in one run, so that their ratio means something on any machine. The
-load generator is C (`../shared/bench/post.c`), so that it takes as little of the two cores as it can. The group commit is
-shown by counting: syncs against groups and posts, from `/health/actors` and strace where it is installed.
+load generator is C (`../shared/bench/post.c`), so that it takes as little of the two cores as it can. The group commit
+is shown by counting: syncs, seen by strace where it is installed, against posts.
 """
 
 import argparse

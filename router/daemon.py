@@ -171,7 +171,7 @@ def _services(config: Config, clock: Clock, environments: Environments, registry
     def readiness() -> list[str]:
         if services.drain.begun:
             return ["the router is stopping"]
-        state = registry.find("committer").state
+        state = registry.handle("committer").state
         return [] if state is State.RUNNING else [f"the committer is {state.value}"]
 
     keyring = config.keyring()

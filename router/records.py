@@ -5,6 +5,7 @@ An entry is a msgpack array `[version, arrived, dialect, endpoint, facts, events
 (measured: an envelope around verbatim JSON costs 0.2 µs an event in and out, re-encoding the JSON 2.1 µs).
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
@@ -72,6 +73,14 @@ def pack_body(dialect: str, endpoint: str, facts: dict[str, Any], events: list[E
             msgpack.packb(events),
         )
     )
+
+
+def select(body: bytes, places: Sequence[int]) -> bytes:
+    """`pack_body`'s bytes with the events at `places` alone."""
+    unpacker = msgpack.Unpacker(use_list=False, max_buffer_size=len(body))
+    unpacker.feed(body)
+    *head, events = unpacker
+    return b"".join(map(msgpack.packb, (*head, [events[place] for place in places])))
 
 
 def seal(arrived: int, body: bytes) -> bytes:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.records import VERSION, Entry, Event, Kind, arrival, pack_body, seal, unpack
+from router.records import VERSION, Entry, Event, Kind, arrival, pack_body, seal, select, unpack
 
 TEXT = st.text(max_size=20)
 EVENTS = st.builds(
@@ -28,6 +28,15 @@ def test_unpack_gives_back_what_was_sealed(arrived: int, facts: dict[str, object
 
     assert Entry(arrived, "launchdarkly", "bulk", facts, tuple(events)) == unpack(stored)
     assert arrived == arrival(stored)
+
+
+@given(st.lists(EVENTS, max_size=6), st.data())
+def test_selected_events_are_the_ones_at_their_places(events: list[Event], data: st.DataObject) -> None:
+    places = data.draw(st.lists(st.sampled_from(range(len(events))), unique=True)) if events else []
+    body = pack_body("statsig", "log_event", {"a": 1}, events)
+
+    expected = pack_body("statsig", "log_event", {"a": 1}, [events[place] for place in places])
+    assert select(body, places) == expected
 
 
 @given(st.binary(max_size=60))

@@ -3,13 +3,12 @@
 Knows no framework, so that any front can serve the same dialects: the Quart routes in `app`, and later ones.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
-from router.dialects.dialect import Batch, Bounds, Dialect, Receipt, Refusal, Reply, Request, Route
+from router.dialects.dialect import Bounds, Dialect, Receipt, Refusal, Reply, Request, Route
 from router.errors import Busy, Fault, Interrupted, Rejected
 from router.http import cors
 from router.http.services import Services
@@ -17,7 +16,7 @@ from router.names import EnvironmentName
 from router.pipeline.environments import Environment
 from router.pipeline.ledger import Append, Committed
 from router.records import pack_body
-from router.store.dedup import Identities, digest
+from router.store.dedup import NO_IDENTITIES, Identities, digest
 from router.store.quarantine import MAX_RAW, Item
 
 _log = structlog.get_logger(__name__)
@@ -117,10 +116,9 @@ class Ingest:
         services = self._services
         if reasons := services.readiness():
             raise Busy("; ".join(reasons), retry_after=RETRY_AFTER)
-        batch = dialect.decode(route, request, self._bounds)
-        if not batch.events and not batch.set_aside:
+        append = self._append(dialect, route, request)
+        if not append.count and not append.set_aside:
             return Receipt(None, services.durability)
-        append = _append(dialect, route, batch)
         committed: Committed = await environment.mailbox.ask(append, timeout=services.ask_timeout)
         if not committed.duplicate:
             self._set_aside += len(append.set_aside)
@@ -129,6 +127,21 @@ class Ingest:
         self._stored += append.count - committed.duplicates
         self._duplicates += committed.duplicates
         return Receipt((committed.first, committed.last), services.durability, committed.duplicate)
+
+    def _append(self, dialect: Dialect, route: Route, request: Request) -> Append:
+        """Decode and pack in one go: the events are freed before the wait for the disk. Held over it by 64 requests at
+        once they were cold when they were freed and cost a post 100 µs more (measured)."""
+        batch = dialect.decode(route, request, self._bounds)
+        set_aside = tuple(
+            Item(0, dialect.name, route.endpoint, item.reason, item.raw[:MAX_RAW], len(item.raw))
+            for item in batch.set_aside
+        )
+        identities = NO_IDENTITIES
+        if batch.identity is not None or batch.event_identities:
+            request_identity = None if batch.identity is None else digest(batch.identity)
+            identities = Identities(request_identity, tuple(map(digest, batch.event_identities or ())))
+        body = pack_body(dialect.name, route.endpoint, batch.facts, batch.events)
+        return Append(body, len(batch.events), identities, set_aside)
 
     def _refuse(self, dialect: Dialect, route: Route, refusal: Refusal) -> Reply:
         self._refused[refusal.fault.value] += 1
@@ -139,19 +152,3 @@ class Ingest:
             return reply
         headers = cors.headers(route.cors, request.headers, self._services.origins(name))
         return Reply(reply.status, reply.headers + headers, reply.body)
-
-
-def _append(dialect: Dialect, route: Route, batch: Batch) -> Append:
-    def pack(places: Sequence[int]) -> bytes:
-        return pack_body(dialect.name, route.endpoint, batch.facts, [batch.events[place] for place in places])
-
-    identities = Identities(
-        None if batch.identity is None else digest(batch.identity),
-        tuple(batch.event_identities or ()),
-    )
-    body = pack_body(dialect.name, route.endpoint, batch.facts, batch.events)
-    set_aside = tuple(
-        Item(0, dialect.name, route.endpoint, item.reason, item.raw[:MAX_RAW], len(item.raw))
-        for item in batch.set_aside
-    )
-    return Append(body, len(batch.events), identities, pack if identities.events else None, set_aside)

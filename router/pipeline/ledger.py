@@ -5,10 +5,10 @@ it works group by group, a copy of a request finds the first one either in the w
 no moment in between, and no state for requests in flight.
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from router.pipeline.watermark import Watermark
+from router.records import select
 from router.store.dedup import NO_IDENTITIES, DedupWindow, Identities
 from router.store.engine import Batch
 from router.store.log import Log
@@ -19,14 +19,12 @@ from router.store.quarantine import Item, Quarantine
 class Append:
     """A batch to keep: `count` events packed by `records.pack_body`. Answered with `Committed`.
 
-    repack: packs the events at the given places alone, for when the others are known already.
     set_aside: what of the request could not be taken in; kept in quarantine, under the stamp of the commit.
     """
 
     body: bytes
     count: int
     identities: Identities = NO_IDENTITIES
-    repack: Callable[[Sequence[int]], bytes] | None = None
     set_aside: tuple[Item, ...] = ()
 
 
@@ -74,7 +72,7 @@ class Ledger:
             if known is not None:
                 return Committed(*known, append.count, duplicate=True)
         body, count, duplicates = append.body, append.count, 0
-        if identities.events and append.repack is not None:
+        if identities.events:
             offsets = [window.event(identity) for identity in identities.events]
             new = [place for place, offset in enumerate(offsets) if offset is None]
             duplicates = count - len(new)
@@ -82,7 +80,7 @@ class Ledger:
                 stored = [offset for offset in offsets if offset is not None]
                 return Committed(min(stored), max(stored), duplicates, duplicate=True)
             if duplicates:
-                body, count = append.repack(new), len(new)
+                body, count = select(body, new), len(new)
                 # The batch as a whole has no place of its own in the log, so only its events are remembered.
                 identities = Identities(None, tuple(identities.events[place] for place in new))
         first = self.log.stage(batch, stamp, body, count)

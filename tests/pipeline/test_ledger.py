@@ -1,7 +1,5 @@
 """A retry is stored once: as a whole, or event by event where it comes merged with newer ones."""
 
-from collections.abc import Sequence
-
 import trio
 
 from router.pipeline.ledger import Append, Committed
@@ -12,15 +10,12 @@ from tests.pipeline.conftest import Bench
 
 
 def append(*names: str, request: str | None = None, events: bool = False) -> Append:
-    def pack(places: Sequence[int]) -> bytes:
-        chosen = [Event("custom", 1, names[place], (), (), None, b"{}") for place in places]
-        return pack_body("statsig", "log_event", {}, chosen)
-
     identities = Identities(
         digest(request.encode()) if request else None,
         tuple(digest(name.encode()) for name in names) if events else (),
     )
-    return Append(pack(range(len(names))), len(names), identities, pack)
+    body = pack_body("statsig", "log_event", {}, [Event("custom", 1, name, (), (), None, b"{}") for name in names])
+    return Append(body, len(names), identities)
 
 
 def names(bench: Bench) -> list[str]:
