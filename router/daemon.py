@@ -130,6 +130,8 @@ async def run(
         RestartsExceeded: an actor that everything depends on failed again and again.
     """
     clock = clock or SystemClock()
+    if settings := not_in_force(config):
+        _log.warning("settings that this version does not act on yet", settings=settings)
     random = random or Random()  # noqa: S311 - jitter, not a secret
     threads = Threads()
     listeners = open_listeners(
@@ -251,6 +253,22 @@ async def _run_tree(
 ) -> None:
     await run_root(root, task_status=task_status)
     scope.cancel(reason="the tree has stopped")
+
+
+def not_in_force(config: Config) -> list[str]:
+    """Settings of `config` that this version accepts but does not act on yet."""
+    found = []
+    if any(environment.forwards for environment in config.environments):
+        found.append("environment.forward")
+    if config.webhooks:
+        found.append("webhook")
+    if any(environment.retention_age or environment.retention_bytes for environment in config.environments):
+        found.append("environment.retention_age and retention_bytes: nothing is deleted")
+    if config.storage.min_free:
+        found.append("storage.min_free: appends go on until the disk is full")
+    if config.log.requests:
+        found.append("log.requests")
+    return found
 
 
 def _budget(config: Config) -> float:

@@ -11,16 +11,19 @@ from quart.wrappers.response import ResponseBody
 
 from router import sse
 from router.credentials import Scope
+from router.dialects.dialect import Cors
 from router.errors import Rejected
-from router.http import access, problems
+from router.http import access, cors, problems
 from router.http.services import Services
-from router.names import Cursor
+from router.names import Cursor, EnvironmentName
 from router.pipeline.environments import Environment
 from router.pipeline.subscription import Chunk, Gap, Subscription
 from router.records import Event
 from router.store.log import Stored
 
 RETRY_RANGE: Final = (500, 5000)  # milliseconds; spread so that the readers of a stopped router do not return at once
+# EventSource sends no header of its own but these; other clients in a page send a token and a format.
+CORS: Final = Cors("Authorization,Cache-Control,Last-Event-ID,Accept", mirror_headers=True, preflight_status=204)
 HEADERS: Final = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-cache, no-store, must-revalidate",
@@ -36,28 +39,40 @@ class Streams:
         self.open = 0
 
     def attach(self, app: Quart) -> None:
-        app.add_url_rule("/events", "events", self.events, methods=["GET"])
+        app.add_url_rule("/events", "events", self.events, methods=["GET", "OPTIONS"], provide_automatic_options=False)
 
     async def events(self) -> Response:
+        plain = _headers()
+        if request.method == "OPTIONS":
+            response = Response(b"", status=CORS.preflight_status)
+            response.headers.extend(cors.preflight_headers("GET", CORS, plain))
+            name = None
+        else:
+            name, response = self._open(plain)
+        response.headers.extend(cors.headers(CORS, plain, self._services.origins(name)))
+        return response
+
+    def _open(self, plain: dict[str, str]) -> tuple[EnvironmentName | None, Response]:
         services = self._services
         query = request.args
+        name: EnvironmentName | None = None
         try:
-            token = access.require(services.keyring(), access.presented(_headers(), query), Scope.STREAM)
+            token = access.require(services.keyring(), access.presented(plain, query), Scope.STREAM)
             name = access.choose(token, query.get("project"), query.get("environment"), services.environments)
             environment = services.environments[name]
             last = request.headers.get("Last-Event-ID") or query.get("Last-Event-ID")
             start = begin(environment, last, query.get("from", "latest"))
         except Rejected as error:
-            return problems.of_fault(error.fault, error.message)
+            return name, problems.of_fault(error.fault, error.message)
         except ValueError as error:
-            return problems.problem(400, str(error))
+            return name, problems.problem(400, str(error))
         if services.drain.begun:
-            return problems.problem(503, "the router is stopping", retry_after=1)
+            return name, problems.problem(503, "the router is stopping", retry_after=1)
         if self.open >= services.streams.most:
-            return problems.problem(503, f"all {services.streams.most} streams are taken", retry_after=5)
+            return name, problems.problem(503, f"all {services.streams.most} streams are taken", retry_after=5)
         response = Response(EventStream(self, services, environment, start), headers=HEADERS)
         response.timeout = None
-        return response
+        return name, response
 
 
 class Start(msgspec.Struct, frozen=True):

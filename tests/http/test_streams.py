@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from router.http.app import create_app
+from router.http.ingest import Ingest
 from router.http.services import StreamLimits
 from router.http.streams import EventStream, Start, Streams, begin, moment
 from router.names import Cursor
@@ -136,3 +138,52 @@ async def test_open_streams_are_counted(tmp_path: Path) -> None:
         async with opened:
             assert streams.open == 1
         assert streams.open == 0
+
+
+async def test_pages_of_an_allowed_origin_may_read_and_others_may_not(tmp_path: Path) -> None:
+    async with below(tmp_path) as running:
+        client = create_app(running.services, [], Ingest(running.services)).test_client()
+        for origin, granted in (("https://shop.example", True), ("https://evil.example", False)):
+            headers = {"Origin": origin}
+            for answer in (
+                await client.get("/events?token=api-1&from=nonsense", headers=headers),
+                await client.get("/events?token=api-1&project=default", headers=headers),
+            ):
+                assert answer.status_code == 400
+                assert answer.headers["Vary"] == "Origin"
+            preflight = await client.options("/events", headers=headers)
+            assert preflight.status_code == 204
+            running.unready.clear()
+            running.services.drain.begun = True
+            stopping = await client.get("/events?token=api-1", headers=headers)
+            running.services.drain.begun = False
+            assert stopping.status_code == 503
+            assert ("Access-Control-Allow-Origin" in stopping.headers) is granted
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/events", {}, 401),
+        ("/events", {"Authorization": "Bearer nobody"}, 401),
+        ("/events", {"Authorization": "Bearer api-all"}, 400),
+        ("/events?project=default&environment=nowhere", {"Authorization": "api-1"}, 403),
+        ("/events?from=yesterday", {"Authorization": "api_key api-1"}, 400),
+        ("/events", {"Authorization": "api-1", "Last-Event-ID": "x"}, 400),
+    ],
+)
+async def test_what_cannot_be_streamed_is_refused_before_the_stream_begins(
+    tmp_path: Path, path: str, headers: dict[str, str], status: int
+) -> None:
+    async with below(tmp_path) as running:
+        client = create_app(running.services, [], Ingest(running.services)).test_client()
+        answer = await client.get(path, headers=headers)
+        assert answer.status_code == status
+        assert json.loads(await answer.get_data()).keys() == {"code", "message"}
+
+
+async def test_when_all_streams_are_taken_the_next_hears_when_to_come_back(tmp_path: Path) -> None:
+    async with below(tmp_path, streams=StreamLimits(most=0)) as running:
+        client = create_app(running.services, [], Ingest(running.services)).test_client()
+        answer = await client.get("/events", headers={"Authorization": "api-1"})
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
