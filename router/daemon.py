@@ -9,8 +9,8 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -106,8 +106,8 @@ def calm_collector() -> None:
     gc.set_threshold(50_000, 20, 20)
 
 
-@asynccontextmanager
-async def _watched_end() -> AsyncIterator[None]:
+@contextmanager
+def _watched_end() -> Iterator[None]:
     try:
         yield
     finally:
@@ -140,7 +140,23 @@ async def run(
         user_timeout=config.server.tcp_user_timeout,
         tls=config.server.tls_cert is not None,
     )
-    async with open_engine(config.storage.path, threads) as engine, _watched_end():
+    # Listened to from the beginning: a signal during a long recovery, or in the moment after READY, must not kill.
+    receiver = trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT)
+    with receiver as signals, _watched_end():
+        await _run(config, listeners, threads, clock, random, announce, notifier, signals)
+
+
+async def _run(
+    config: Config,
+    listeners: tuple[Listener, ...],
+    threads: Threads,
+    clock: Clock,
+    random: Random,
+    announce: Announce,
+    notifier: Notifier,
+    signals: AsyncIterator[int],
+) -> None:
+    async with open_engine(config.storage.path, threads) as engine:
         registry = Registry(clock)
         committer: Mailbox[Fragment] = Mailbox("committer", COMMITTER_MAILBOX)
         environments = Environments(
@@ -158,7 +174,7 @@ async def run(
             handle = await nursery.start(_run_tree, root, nursery.cancel_scope)
             announce(Running(tuple(listener.address for listener in listeners)))
             notifier.ready(f"serving {len(environments)} environments")
-            nursery.start_soon(_stop_on_signal, handle.stop, nursery.cancel_scope, notifier, _budget(config))
+            nursery.start_soon(_stop_on_signal, signals, handle.stop, nursery.cancel_scope, notifier, _budget(config))
         _log.info("drained", **{str(name): item.watermark.end for name, item in environments.items()})
 
 
@@ -275,17 +291,22 @@ def _budget(config: Config) -> float:
     return config.server.drain_timeout + 5 + CORE_BUDGET
 
 
-async def _stop_on_signal(stop: Callable[[], None], scope: trio.CancelScope, notifier: Notifier, budget: float) -> None:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        stopping = False
-        async for number in signals:
-            if stopping:
-                _log.warning("second signal, the drain is skipped", signal=signal.Signals(number).name)
-                scope.cancel(reason="second signal")
-                return
-            stopping = True
-            _log.info("stopping", signal=signal.Signals(number).name, version=__version__, pid=os.getpid())
-            notifier.stopping()
-            # Should something below hold up the loop for good, say where and end: systemd would only kill.
-            faulthandler.dump_traceback_later(budget + LAST_RESORT, exit=True, file=sys.stderr)
-            stop()
+async def _stop_on_signal(
+    signals: AsyncIterator[int],
+    stop: Callable[[], None],
+    scope: trio.CancelScope,
+    notifier: Notifier,
+    budget: float,
+) -> None:
+    stopping = False
+    async for number in signals:
+        if stopping:
+            _log.warning("second signal, the drain is skipped", signal=signal.Signals(number).name)
+            scope.cancel(reason="second signal")
+            return
+        stopping = True
+        _log.info("stopping", signal=signal.Signals(number).name, version=__version__, pid=os.getpid())
+        notifier.stopping()
+        # Should something below hold up the loop for good, say where and end: systemd would only kill.
+        faulthandler.dump_traceback_later(budget + LAST_RESORT, exit=True, file=sys.stderr)
+        stop()
