@@ -18,7 +18,7 @@ _RECEIVE_ERRORS: Final = (trio.ClosedResourceError, trio.BrokenResourceError)
 class IdleTimer:
     """Stands in for hypercorn's idle task: remembers until when the connection may be idle.
 
-    seconds: for which it may be. `expire` ends it now, if it is idle, and whenever it will be.
+    seconds: for which it may be. After `expire` it may be no longer than a grace, now or when it becomes idle.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -38,10 +38,10 @@ class IdleTimer:
         """A request has begun."""
         self._set(inf)
 
-    def expire(self) -> None:
-        self._seconds = 0.0
+    def expire(self, grace: float) -> None:
+        self._seconds = grace
         if self.deadline != inf:
-            self._set(trio.current_time())
+            self._set(trio.current_time() + grace)
 
     def reading(self) -> trio.CancelScope:
         """A scope for the next read, which ends it when the idle time is over."""
@@ -59,6 +59,7 @@ class Connection(TCPServer):
 
     def __init__(self, *arguments: Any, keep_alive: float) -> None:  # noqa: ANN401 - passed on to hypercorn as they come
         super().__init__(*arguments)
+        self._reading = trio.CancelScope()
         self.timer = IdleTimer(keep_alive)
         self.idle_task = self.timer  # type: ignore[assignment]  # it is called by two methods, which are the same
 
@@ -69,19 +70,26 @@ class Connection(TCPServer):
             self.timer.busy()
             return
         await super().protocol_send(event)
+        if isinstance(event, Closed):
+            # The reading task may not be in a read that the closed socket ends: after a request that is the last one of
+            # a drain it waits for its turn to go on, which nobody gives it.
+            self._reading.cancel(reason="closed")
 
     async def _read_data(self) -> None:
-        data = b""
+        with self._reading:
+            await self._read_until_closed()
+        await self.protocol.handle(Closed())
+
+    async def _read_until_closed(self) -> None:
         while True:
             with self.timer.reading() as scope:
                 try:
                     data = bytes(await self.stream.receive_some(MAX_RECV))
                 except _RECEIVE_ERRORS:
-                    break
+                    return
             if scope.cancelled_caught:
                 await self._initiate_server_close()
                 return
             await self.protocol.handle(RawData(data))
             if not data:
-                break
-        await self.protocol.handle(Closed())
+                return

@@ -23,6 +23,7 @@ from router.http.guard import Application
 from router.http.sockets import Listener
 
 MAX_HEAD: Final = 64 * 1024  # bytes of request line and headers; the image fallback and long tags need some
+GRACE: Final = 0.2  # seconds in which a request that is on the wire when the drain begins still finds its connection
 ABORT_BUDGET: Final = 2.0  # seconds for connections to notice that their socket is gone
 _RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER on, zero seconds: close sends RST and drops what is unsent
 
@@ -78,8 +79,10 @@ class Server:
                     await stopping.wait()
                     accepting.cancel(reason="draining")
             await context.terminated.set()
+            # What was accepted in the turn in which the drain began has a task, which has not run yet.
+            await trio.lowlevel.checkpoint()
             for connection in self._open.values():
-                connection.timer.expire()
+                connection.timer.expire(GRACE)
             await self._drained(self._settings.drain_timeout)
             connections.cancel_scope.cancel(reason="the drain is over")
             await self._abort()

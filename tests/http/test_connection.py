@@ -42,9 +42,9 @@ async def test_expiring_ends_an_idle_connection_now_and_a_busy_one_when_it_is_id
     idle, busy = IdleTimer(75), IdleTimer(75)
     await idle.restart(None, None)
     busy.busy()
-    idle.expire()
-    busy.expire()
-    assert idle.deadline == trio.current_time()
+    idle.expire(0.2)
+    busy.expire(0.2)
+    assert idle.deadline == trio.current_time() + 0.2
     assert busy.deadline == inf
     await busy.restart(None, None)
-    assert busy.deadline == trio.current_time()
+    assert busy.deadline == trio.current_time() + 0.2
