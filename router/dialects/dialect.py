@@ -96,7 +96,8 @@ class Batch:
     facts: request-level facts for the entry; values are str, int, float, bool, None, or maps and lists of them.
     identity: bytes that are equal for a retry of this request and for nothing else, scoped to its environment by the
         caller; None where the vendor gives none.
-    event_identities: the same for each of `events` in order, where single events can come again in another batch.
+    event_identities: the same for each of `events` in order, where single events can come again in another batch; 16
+        bytes each, evenly spread (a hash), since there are many of them.
     """
 
     facts: dict[str, Any]

@@ -11,11 +11,10 @@ from hashlib import blake2b
 from typing import Final
 
 _BYTES: Final = 16  # 128 bits: a chance of 10^-17 for any two of 10^11 events to be taken for one
-_SESSION_BYTES: Final = 8
 # A copy of a fresh hash costs 0.52 µs with an event of 300 bytes, a constructor with the same arguments 0.67.
 _EVENT: Final = blake2b(digest_size=_BYTES, person=b"statsig event")
 _BATCH: Final = blake2b(digest_size=_BYTES, person=b"statsig batch")
-_SESSION: Final = blake2b(digest_size=_SESSION_BYTES, person=b"statsig session")
+_SESSION: Final = blake2b(digest_size=_BYTES, person=b"statsig session")
 
 
 def identities(
@@ -60,8 +59,9 @@ def identities(
         digests[index] = event.digest()
     scope = _SESSION.copy()
     scope.update(session.encode("utf-8", "replace"))
-    prefix = scope.digest()
-    return identity, [prefix + digest for digest in digests]
+    # Both are evenly spread, so their sum without carry is; hashing them together would cost 0.5 µs an event more.
+    mask = int.from_bytes(scope.digest(), "big")
+    return identity, [(int.from_bytes(digest, "big") ^ mask).to_bytes(_BYTES, "big") for digest in digests]
 
 
 def _count_equals(digests: list[bytes]) -> None:

@@ -3,6 +3,8 @@
 - The final body message is shielded: Quart-Trio cancels itself from inside hypercorn's handling of it, which costs the
   connection its idle timer, leaks sockets after an early refusal, and delays every stop (measured on hypercorn 0.18
   with Quart-Trio 0.12).
+- An answer that is finished before its request is read on behind it: hypercorn's last act is to put a message into the
+  queue of the body, and when that is full and nobody reads any more, neither the connection nor a stop ever ends.
 - HTTP/2 is refused: hypercorn buffers without bound when the client shuts its window.
 - Request bodies are bounded: each in size and time, all together in bytes held (`ByteBudget`); Quart reads a body at
   wire speed whatever the handler does.
@@ -11,6 +13,7 @@
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Final
 
 import trio
@@ -25,15 +28,20 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 OVERSIZE: Final = "router.oversize"
+MOST_DROPPED: Final = 4  # times max_body: what is read of a body at most, most of it only to be dropped
+LEAST_LINGER: Final = 1.0  # seconds for which a sender may read its answer before the connection is closed
 _SLASHES: Final = re.compile("/{2,}")
 _RAW_SLASHES: Final = re.compile(b"/{2,}")
+_AUTHORITY: Final = re.compile("[A-Za-z][A-Za-z0-9+.-]*://[^/]*")
+_RAW_AUTHORITY: Final = re.compile(b"[A-Za-z][A-Za-z0-9+.-]*://[^/]*")
 # LaunchDarkly's SDKs read no body, Statsig's need one that is JSON; never 408, which Chromium resends at once.
 _SLOW: Final = b'{"success":false,"message":"the body took too long to arrive"}'
+_AGAIN: Final = ((b"retry-after", b"1"), (b"connection", b"close"))
 _HTTP2: Final = b"HTTP/2 is not spoken here: use HTTP/1.1, or a proxy that ends HTTP/2 in front\n"
 
 
 def oversize(scope: Mapping[str, Any]) -> bool:
-    """Whether the body of this request was larger than the limit; what was read of it is dropped then."""
+    """Whether the body of this request is larger than the limit; the application has not been given all of it then."""
     return bool(scope.get(OVERSIZE))
 
 
@@ -76,25 +84,29 @@ class Guard:
             await self._app(scope, receive, send)
             return
         self._requests += 1
-        if scope["http_version"] not in ("1.0", "1.1"):
-            self._http2 += 1
-            await _answer(send, 505, b"text/plain", _HTTP2)
-            return
-        if "//" in scope["path"]:
-            scope["path"] = _SLASHES.sub("/", scope["path"])
-            scope["raw_path"] = _RAW_SLASHES.sub(b"/", scope["raw_path"])
-        exchange = Exchange(self, scope, receive, send)
         self._open += 1
+        exchange = Exchange(self, scope, receive, send)
         try:
-            with exchange.deadline:
-                await self._app(scope, exchange.receive, exchange.send)
+            await self._serve(exchange, scope)
         finally:
             self._open -= 1
-            self.budget.give_back(exchange, exchange.held)
+            exchange.release()
+
+    async def _serve(self, exchange: "Exchange", scope: Scope) -> None:
+        if scope["http_version"] not in ("1.0", "1.1"):
+            self._http2 += 1
+            await exchange.answer(505, b"text/plain", _HTTP2)
+            return
+        path = scope["path"]
+        if "//" in path or path[:1] != "/":
+            _normalise(scope)
+        with exchange.deadline:
+            await self._app(scope, exchange.receive, exchange.send)
         if exchange.deadline.cancelled_caught:
             self._slow += 1
+            exchange.release()
             if not exchange.answering:
-                await _answer(send, 503, b"application/json", _SLOW, (b"retry-after", b"1"))
+                await exchange.answer(503, b"application/json", _SLOW, *_AGAIN)
 
     def statistics(self) -> GuardStatistics:
         return GuardStatistics(
@@ -103,58 +115,132 @@ class Guard:
 
 
 class Exchange:
-    """One request and its answer on their way through the guard. held: bytes of its body that count."""
+    """One request and its answer on their way through the guard.
 
-    __slots__ = ("_guard", "_receive", "_scope", "_seen", "_send", "answering", "deadline", "held")
+    deadline: ends the application when the body takes too long; for ever once the body is there or the answer begun.
+    """
+
+    __slots__ = (
+        "_cut", "_guard", "_held", "_linger", "_receive", "_scope", "_seen", "_send", "_too_long", "_until", "_whole",
+        "answering", "deadline",
+    )  # fmt: skip
 
     def __init__(self, guard: Guard, scope: Scope, receive: Receive, send: Send) -> None:
         self._guard = guard
         self._scope = scope
         self._receive = receive
         self._send = send
+        self._too_long = _declared(scope) > guard.limits.max_body
         self._seen = 0
-        self.held = 0
+        self._held = 0
+        self._whole = False  # nothing more comes of the body
+        self._cut = False  # the application has been told so, too early
+        self._linger: trio.CancelScope | None = None
         self.answering = False
-        self.deadline = trio.CancelScope(deadline=trio.current_time() + guard.limits.body_timeout)
+        self._until = trio.current_time() + guard.limits.body_timeout
+        self.deadline = trio.CancelScope(deadline=self._until)
 
     async def receive(self) -> Message:
-        message = await self._receive()
-        if message["type"] != "http.request":
+        """As ASGI has it. A body over the limit ends for the application where the limit is passed, or at once when
+        its length is declared; what still comes is dropped, so that the sender gets to read the answer."""
+        if self._too_long and not self._cut:
+            await trio.lowlevel.checkpoint()
+            return self._cut_off()
+        while True:
+            message = await self._next()
+            if message["type"] != "http.request":
+                return message
+            if self._cut:
+                continue
+            if self._seen > self._guard.limits.max_body:
+                return self._cut_off()
+            if size := len(message.get("body", b"")):
+                await self._guard.budget.take(self, size)
+                self._held += size
+            if self._whole:
+                self.deadline.deadline = inf
             return message
-        size = len(message.get("body", b""))
-        if size:
-            await self._count(message, size)
-        if not message.get("more_body"):
-            self.deadline.deadline = float("inf")
-        return message
 
     async def send(self, message: Message) -> None:
+        """As ASGI has it; the final message is shielded from cancellation."""
         self.answering = True
-        self.deadline.deadline = float("inf")
-        if message["type"] == "http.response.body" and not message.get("more_body"):
+        self.deadline.deadline = inf
+        if message["type"] != "http.response.body" or message.get("more_body"):
+            await self._send(message)
+        elif self._whole:
             with trio.CancelScope(shield=True):
                 await self._send(message)
         else:
-            await self._send(message)
+            await self._finish(message)
 
-    async def _count(self, message: Message, size: int) -> None:
-        guard = self._guard
-        self._seen += size
-        if self._seen <= guard.limits.max_body:
-            await guard.budget.take(self, size)
-            self.held += size
-            return
-        # Read on and drop, so that the sender gets to read the answer; but not for ever.
-        message["body"] = b""
-        if not self._scope.get(OVERSIZE):
-            self._scope[OVERSIZE] = True
-            guard.oversize += 1
-        if self._seen > 4 * guard.limits.max_body:
-            message["more_body"] = False
+    async def answer(self, status: int, kind: bytes, body: bytes, *headers: tuple[bytes, bytes]) -> None:
+        """Answer in place of the application."""
+        pairs = [(b"content-type", kind), (b"content-length", b"%d" % len(body)), *headers]
+        await self.send({"type": "http.response.start", "status": status, "headers": pairs})
+        await self.send({"type": "http.response.body", "body": body, "more_body": False})
+
+    def release(self) -> None:
+        """Give back what the body holds of the budget."""
+        self._guard.budget.give_back(self, self._held)
+        self._held = 0
+
+    async def _next(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._seen += len(message.get("body", b""))
+            self._whole = not message.get("more_body")
+        else:
+            self._whole = True
+        if self._linger is not None and self._read_enough():
+            self._linger.cancel(reason="enough is read")
+        return message
+
+    def _read_enough(self) -> bool:
+        return self._whole or self._seen > MOST_DROPPED * self._guard.limits.max_body
+
+    def _cut_off(self) -> Message:
+        self._cut = True
+        self._scope[OVERSIZE] = True
+        self._guard.oversize += 1
+        self.deadline.deadline = inf
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def _finish(self, message: Message) -> None:
+        """End an answer whose request still comes: hand it out whole, let the sender read it, then close.
+
+        Closing on a sender that still sends resets the connection, and it may never see why (RFC 9112, 9.6).
+        """
+        try:
+            if message.get("body"):
+                await self._send({**message, "more_body": True})
+            # The application may be reading too: whoever comes upon the end, ends this.
+            with trio.move_on_at(max(self._until, trio.current_time() + LEAST_LINGER)) as self._linger:
+                while not self._read_enough():
+                    await self._next()
+        finally:
+            with trio.CancelScope(shield=True):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._drop)
+                    await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+                    nursery.cancel_scope.cancel(reason="the answer is out")
+
+    async def _drop(self) -> None:
+        while (await self._next())["type"] == "http.request":
+            pass
 
 
-async def _answer(send: Send, status: int, kind: bytes, body: bytes, *headers: tuple[bytes, bytes]) -> None:
-    pairs = [(b"content-type", kind), (b"content-length", b"%d" % len(body)), (b"connection", b"close"), *headers]
-    with trio.CancelScope(shield=True):
-        await send({"type": "http.response.start", "status": status, "headers": pairs})
-        await send({"type": "http.response.body", "body": body, "more_body": False})
+def _declared(scope: Scope) -> int:
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return int(value)
+    return 0
+
+
+def _normalise(scope: Scope) -> None:
+    """One slash for several, which sloppy SDKs send (launchdarkly.md 1.1); a path alone for the absolute form, which
+    proxies send (RFC 9112, 3.2.2), and for no path at all."""
+    if scope["path"][:1] != "/" and scope["path"] != "*":
+        scope["path"] = _AUTHORITY.sub("", scope["path"], count=1) or "/"
+        scope["raw_path"] = _RAW_AUTHORITY.sub(b"", scope["raw_path"], count=1) or b"/"
+    scope["path"] = _SLASHES.sub("/", scope["path"])
+    scope["raw_path"] = _RAW_SLASHES.sub(b"/", scope["raw_path"])

@@ -139,7 +139,7 @@ class Ingest:
         identities = NO_IDENTITIES
         if batch.identity is not None or batch.event_identities:
             request_identity = None if batch.identity is None else digest(batch.identity)
-            identities = Identities(request_identity, tuple(map(digest, batch.event_identities or ())))
+            identities = Identities(request_identity, tuple(batch.event_identities or ()))
         body = pack_body(dialect.name, route.endpoint, batch.facts, batch.events)
         return Append(body, len(batch.events), identities, set_aside)
 

@@ -3,8 +3,13 @@
 `hypercorn.trio.serve` hides the sockets it accepts and shields every send from cancellation: one reader that stops
 reading wedges it for ever (measured: still there 25 s after the cancel). Here the accepted streams are known, and
 those that outlive the drain are reset underneath hypercorn.
+
+Nor does hypercorn keep one connection's trouble from the others: an exception in its reading of a request ends the
+whole server, and its HTTP/2 and WebSocket sides raise several at the sender's will (tests/wire/test_hostile_bytes.py).
+Here they are logged, and those two sides are never entered.
 """
 
+import logging
 import socket
 import ssl
 import struct
@@ -13,9 +18,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import h11
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
+from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.worker_context import WorkerContext
 
 from router.http.connection import Connection
@@ -23,10 +30,14 @@ from router.http.guard import Application
 from router.http.sockets import Listener
 
 MAX_HEAD: Final = 64 * 1024  # bytes of request line and headers; the image fallback and long tags need some
+HANDSHAKE_TIMEOUT: Final = 10.0  # seconds for TLS; hypercorn's minute would outlast every drain
+BODY_PIECES: Final = 2  # that wait for the application, of up to 64 KiB each; the guard's budget does not see them
 GRACE: Final = 0.2  # seconds in which a request that is on the wire when the drain begins still finds its connection
+CANCEL_BUDGET: Final = 0.2  # seconds for cancelled connections to end by themselves
 ABORT_BUDGET: Final = 2.0  # seconds for connections to notice that their socket is gone
 _RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER on, zero seconds: close sends RST and drops what is unsent
 
+_log = logging.getLogger(__name__)
 _Stream = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 
 
@@ -42,11 +53,13 @@ class ServerSettings:
 
 @dataclass(frozen=True, slots=True)
 class ServerStatistics:
-    """open: connections; accepted: since the start; aborted: reset because they outlived the drain."""
+    """open: connections; accepted: since the start; aborted: reset because they outlived the drain; failed: ended by
+    an exception that only a fault of hypercorn's or ours explains."""
 
     open: int
     accepted: int
     aborted: int
+    failed: int
 
 
 class Server:
@@ -61,45 +74,56 @@ class Server:
         self._empty = trio.lowlevel.ParkingLot()
         self._accepted = 0
         self._aborted = 0
+        self._failed = 0
 
     async def serve(
         self, stopping: trio.Event, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
-        """Serve until `stopping`, then end within `drain_timeout` and two seconds, whatever the peers do."""
+        """Serve until `stopping`, then end within `drain_timeout` and some two seconds, whatever the peers do; when it
+        is cancelled, within the two."""
         config = self._config()
         context = WorkerContext(None)
         tls = self._tls()
         handler = partial(self._connection, config, context)
         async with trio.open_nursery() as connections:
-            with trio.CancelScope() as accepting:
-                async with trio.open_nursery() as nursery:
-                    sockets = [_listener(listener.socket.dup(), tls) for listener in self._listeners]
-                    await nursery.start(partial(trio.serve_listeners, handler, sockets, handler_nursery=connections))
-                    task_status.started()
-                    await stopping.wait()
-                    accepting.cancel(reason="draining")
-            await context.terminated.set()
-            # What was accepted in the turn in which the drain began has a task, which has not run yet.
-            await trio.lowlevel.checkpoint()
-            for connection in self._open.values():
-                connection.timer.expire(GRACE)
-            await self._drained(self._settings.drain_timeout)
-            connections.cancel_scope.cancel(reason="the drain is over")
-            await self._abort()
+            try:
+                with trio.CancelScope() as accepting:
+                    async with trio.open_nursery() as nursery:
+                        sockets = [_listener(listener.socket.dup(), tls) for listener in self._listeners]
+                        accept = partial(trio.serve_listeners, handler, sockets, handler_nursery=connections)
+                        await nursery.start(accept)
+                        task_status.started()
+                        await stopping.wait()
+                        accepting.cancel(reason="draining")
+                await context.terminated.set()
+                # What was accepted in the turn in which the drain began has a task, which has not run yet.
+                await trio.lowlevel.checkpoint()
+                for connection in self._open.values():
+                    connection.timer.expire(GRACE)
+                await self._drained(self._settings.drain_timeout)
+            finally:
+                connections.cancel_scope.cancel(reason="the drain is over")
+                await self._abort()
 
     def statistics(self) -> ServerStatistics:
-        return ServerStatistics(len(self._open), self._accepted, self._aborted)
+        return ServerStatistics(len(self._open), self._accepted, self._aborted, self._failed)
 
     async def _connection(self, config: Config, context: WorkerContext, stream: _Stream) -> None:
         self._accepted += 1
-        connection = Connection(self._app, config, context, {}, stream, keep_alive=self._settings.keep_alive_timeout)
+        keep_alive = self._settings.keep_alive_timeout
+        connection = PlainConnection(self._app, config, context, {}, stream, keep_alive=keep_alive)
         self._open[stream] = connection
         try:
             await connection
+        except* Exception:  # noqa: BLE001 - whatever it is, it must not end the connections of others
+            self._failed += 1
+            _log.exception("a connection failed; the others go on")
         finally:
             del self._open[stream]
             if not self._open:
                 self._empty.unpark_all()
+            # A cancelled or failed hypercorn connection leaves this to the garbage collector.
+            await trio.aclose_forcefully(stream)
 
     async def _drained(self, budget: float) -> None:
         with trio.move_on_after(budget):
@@ -109,7 +133,7 @@ class Server:
     async def _abort(self) -> None:
         """Reset what is left: a cancelled hypercorn connection may still sit in a send that nothing else ends."""
         with trio.CancelScope(shield=True):
-            await trio.lowlevel.checkpoint()
+            await self._drained(CANCEL_BUDGET)
             for stream in list(self._open):
                 self._aborted += 1
                 raw = stream.socket if isinstance(stream, trio.SocketStream) else stream.transport_stream.socket
@@ -121,13 +145,15 @@ class Server:
     def _config(self) -> Config:
         config = Config()
         config.accesslog = None
-        config.errorlog = None
+        config.errorlog = logging.getLogger("hypercorn.error")
         config.alpn_protocols = ["http/1.1"]
         config.keep_alive_timeout = self._settings.keep_alive_timeout
         config.keep_alive_max_requests = 2**62
         config.graceful_timeout = self._settings.drain_timeout
         config.h11_max_incomplete_size = MAX_HEAD
         config.include_server_header = False
+        config.max_app_queue_size = BODY_PIECES
+        config.ssl_handshake_timeout = HANDSHAKE_TIMEOUT
         # Bodies and streams have deadlines of their own; this one would cut quiet streams.
         config.read_timeout = None
         return config
@@ -140,6 +166,48 @@ class Server:
         context.set_alpn_protocols(["http/1.1"])
         context.load_cert_chain(self._settings.tls_cert, self._settings.tls_key)
         return context
+
+
+class PlainConnection(Connection):
+    """A connection that speaks HTTP/1.1 whatever its peer proposes."""
+
+    async def _read_data(self) -> None:
+        chosen = self.protocol
+        self.protocol = PlainProtocol(  # type: ignore[assignment]  # what is asked of it, it does
+            chosen.app,
+            chosen.config,
+            chosen.context,
+            chosen.task_group,
+            chosen.state,
+            chosen.ssl,
+            chosen.client,
+            chosen.server,
+            chosen.send,
+        )
+        await super()._read_data()
+
+
+class PlainProtocol(H11Protocol):
+    """HTTP/1.1 and nothing else.
+
+    A request to go over to another protocol is answered as if it were none (RFC 9110, 7.8): the HTTP client of Java
+    proposes HTTP/2 on every plain connection, and would get no stream otherwise. The preface of HTTP/2 without asking
+    comes to the guard as a request of version 2.0.
+    """
+
+    async def _check_protocol(self, event: h11.Request) -> None:
+        pass
+
+    async def _create_stream(self, request: h11.Request) -> None:
+        headers = request.headers.raw_items()
+        if any(name.lower() == b"upgrade" for name, _ in headers):
+            request = h11.Request(
+                method=request.method,
+                target=request.target,
+                headers=[(name, value) for name, value in headers if name.lower() != b"upgrade"],
+                http_version=request.http_version,
+            )
+        await super()._create_stream(request)
 
 
 def _listener(opened: socket.socket, tls: ssl.SSLContext | None) -> trio.abc.Listener[_Stream]:

@@ -35,18 +35,21 @@ def open_listeners(
     opened: list[Listener] = []
     for bind in binds:
         try:
-            listener = _open(bind, tls)
-            if listener.socket.family != socket.AF_UNIX:
-                milliseconds = round(user_timeout * 1000)
-                listener.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
-                listener.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            listener.socket.listen(backlog)
+            opened.append(_open(bind, tls))
+            _listen(opened[-1].socket, backlog, user_timeout)
         except OSError as error:
-            for other in opened:
-                other.close()
-            raise OSError(error.errno, f"cannot listen on {bind}: {os.strerror(error.errno or 0).lower()}") from error
-        opened.append(listener)
+            for listener in opened:
+                listener.close()
+            reason = (error.strerror or str(error)).lower()
+            raise OSError(error.errno, f"cannot listen on {bind}: {reason}") from error
     return tuple(opened)
+
+
+def _listen(opened: socket.socket, backlog: int, user_timeout: float) -> None:
+    if opened.family != socket.AF_UNIX:
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(user_timeout * 1000))
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    opened.listen(backlog)
 
 
 def _open(bind: str, tls: bool) -> Listener:
@@ -87,15 +90,19 @@ def _unix(path: str) -> socket.socket:
 def _remove_stale(path: str) -> None:
     """A socket file that nobody answers on is left from a router that was killed."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)  # a live one with a full backlog would make us wait
         try:
             probe.connect(path)
         except ConnectionRefusedError:
             os.unlink(path)
+        except BlockingIOError:
+            pass
 
 
 def _printable(opened: socket.socket, tls: bool) -> str:
     name = opened.getsockname()
     if opened.family == socket.AF_UNIX:
-        return f"unix:{name}"
+        # The name of an abstract socket is bytes that begin with a NUL, written as @ (unix(7), systemd.socket(5)).
+        return f"unix:{name if isinstance(name, str) else name.decode(errors='replace').replace(chr(0), '@')}"
     host = f"[{name[0]}]" if opened.family == socket.AF_INET6 else name[0]
     return f"{'https' if tls else 'http'}://{host}:{name[1]}"

@@ -142,4 +142,4 @@ def test_the_identities_are_bytes_that_another_process_finds_again() -> None:
 
     assert identity is not None
     assert identity.hex() == "236fd1e65da8ca394b9c77854e80bea5"
-    assert event.hex() == "8822790a1e11eb4729218c953a32bf9f0acb19d015368c5c"
+    assert event.hex() == "befc922a9f90462424d0371caa04c457"

@@ -1,16 +1,22 @@
 """The server over TLS and unix sockets; what it does to bad peers is in tests/wire."""
 
+import gc
+import os
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import h11
 import pytest
 import trio
 import trustme
 
-from router.http.guard import Guard
-from router.http.server import Server, ServerSettings
+from router.http.guard import Guard, Receive, Scope, Send
+from router.http.server import PlainProtocol, Server, ServerSettings
 from router.http.sockets import open_listeners
-from tests.wire.conftest import application, read_answer, stuck_reader
+from tests.wire.client import converse
+from tests.wire.conftest import application, read_answer, stuck_reader, wire
 
 REQUEST = b"POST /size HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc"
 
@@ -82,3 +88,91 @@ async def test_connections_are_counted() -> None:
             await trio.sleep(0.5)
     assert server.statistics().open == 0
     listeners[0].close()
+
+
+@contextmanager
+def no_collector() -> Iterator[None]:
+    """What only the garbage collector closes, stays open in here."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+async def test_streams_that_outlive_the_drain_are_closed_not_reset() -> None:
+    """A cancelled hypercorn connection leaves its socket to the garbage collector (pgjones/hypercorn#106)."""
+    listeners = open_listeners(["127.0.0.1:0"], backlog=16, user_timeout=30)
+    app = application(trio.Event())
+    server, stopping = Server(Guard(app), listeners, ServerSettings(drain_timeout=0.2)), trio.Event()
+    descriptors = len(os.listdir("/proc/self/fd"))
+    with no_collector():
+        async with trio.open_nursery() as nursery:
+            await nursery.start(server.serve, stopping)
+            stream = await trio.open_tcp_stream("127.0.0.1", listeners[0].socket.getsockname()[1])
+            await stream.send_all(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
+            await trio.sleep(0.1)
+            stopping.set()
+        with trio.fail_after(2):
+            while await stream.receive_some(65536):
+                pass
+        await stream.aclose()
+        assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert server.statistics().aborted == 0
+    listeners[0].close()
+
+
+async def test_a_failed_tls_handshake_leaves_nothing_open(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost")
+    certificate.private_key_pem.write_to_path(tmp_path / "key")
+    certificate.cert_chain_pems[0].write_to_path(tmp_path / "cert")
+    listeners = open_listeners(["127.0.0.1:0"], backlog=16, user_timeout=30, tls=True)
+    settings = ServerSettings(drain_timeout=1, tls_cert=tmp_path / "cert", tls_key=tmp_path / "key")
+    server, stopping = Server(Guard(application()), listeners, settings), trio.Event()
+    with no_collector():
+        async with trio.open_nursery() as nursery:
+            await nursery.start(server.serve, stopping)
+            descriptors = len(os.listdir("/proc/self/fd"))
+            stream = await trio.open_tcp_stream("127.0.0.1", listeners[0].socket.getsockname()[1])
+            await stream.send_all(REQUEST)
+            with trio.fail_after(2):
+                while await stream.receive_some(65536):
+                    pass
+            await stream.aclose()
+            assert len(os.listdir("/proc/self/fd")) == descriptors
+            stopping.set()
+    listeners[0].close()
+
+
+async def test_a_connection_that_fails_is_logged_and_the_others_go_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An exception in hypercorn's reading of one request would end all connections, and the restarts of the actor."""
+    create = PlainProtocol._create_stream
+
+    async def failing(self: PlainProtocol, request: h11.Request) -> None:
+        if request.target == b"/trap":
+            raise UnicodeDecodeError("ascii", b"\xff", 0, 1, "a fault that is not ours")
+        await create(self, request)
+
+    monkeypatch.setattr(PlainProtocol, "_create_stream", failing)
+    async with wire() as running:
+        neighbour = await running.connect()
+        await neighbour.send_all(b"POST /size HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\na")
+        answer, ended = await converse(running.port, b"GET /trap HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (answer, ended) == (b"", True)
+        await neighbour.send_all(b"bc")
+        assert (await read_answer(neighbour)).endswith(b"size=3")
+        assert running.server.statistics().failed == 1
+    assert "a fault that is not ours" in caplog.text
+
+
+async def test_what_an_application_raises_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise KeyError("an application's fault")
+
+    async with wire(app) as running:
+        answer, _ = await converse(running.port, REQUEST)
+    assert answer.startswith(b"HTTP/1.1 500 ")
+    assert "an application's fault" in caplog.text

@@ -1,5 +1,6 @@
 """Listening sockets: every kind of address, with what a server of strangers needs."""
 
+import os
 import socket
 from pathlib import Path
 
@@ -65,3 +66,44 @@ def test_a_taken_port_is_named_and_what_was_opened_is_closed() -> None:
     with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{port}: address already in use"):
         open_listeners(["127.0.0.1:0", f"127.0.0.1:{port}"], backlog=16, user_timeout=7)
     first.close()
+
+
+def test_a_name_that_is_not_known_is_named() -> None:
+    with pytest.raises(OSError, match=r"cannot listen on nowhere\.invalid:80: \w+"):
+        open_listeners(["nowhere.invalid:80"], backlog=16, user_timeout=7)
+
+
+def test_a_descriptor_that_cannot_listen_is_named() -> None:
+    datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    number = datagrams.detach()
+    with pytest.raises(OSError, match=f"cannot listen on fd://{number}: "):
+        open_listeners([f"fd://{number}"], backlog=16, user_timeout=7)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(number)
+
+
+def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "precious"
+    path.write_text("data")
+    with pytest.raises(OSError, match="address already in use"):
+        open_listeners([f"unix:{path}"], backlog=16, user_timeout=7)
+    assert path.read_text() == "data"
+
+
+def test_a_live_socket_with_a_full_backlog_is_alive(tmp_path: Path) -> None:
+    """The question whether anybody answers must not wait for the answer."""
+    path = tmp_path / "router.sock"
+    with socket.socket(socket.AF_UNIX) as live, socket.socket(socket.AF_UNIX) as waiting:
+        live.bind(str(path))
+        live.listen(0)
+        waiting.connect(str(path))
+        with pytest.raises(OSError, match="address already in use"):
+            open_listeners([f"unix:{path}"], backlog=16, user_timeout=7)
+
+
+def test_an_abstract_socket_is_written_with_its_at_sign() -> None:
+    bound = socket.socket(socket.AF_UNIX)
+    bound.bind(f"\0router-{os.getpid()}")
+    (listener,) = open_listeners([f"fd://{bound.detach()}"], backlog=16, user_timeout=7)
+    assert listener.address == f"unix:@router-{os.getpid()}"
+    listener.close()

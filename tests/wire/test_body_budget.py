@@ -1,8 +1,12 @@
 """Bodies in flight are bounded in bytes: what does not fit waits in the sender's TCP."""
 
+import contextlib
+
+import pytest
 import trio
 
 from router.http.guard import GuardLimits
+from tests.wire.client import converse
 from tests.wire.conftest import Wire, read_answer, wire
 
 SIZE = 4_000_000
@@ -49,16 +53,45 @@ async def test_senders_wait_and_all_are_served_in_the_end() -> None:
     assert all(answer.endswith(b"size=%d" % SIZE) for answer in answers)
 
 
-async def test_an_oversize_body_reaches_the_handler_as_a_fact_not_as_bytes() -> None:
+@pytest.mark.parametrize("declared", [True, False], ids=["declared", "chunked"])
+async def test_an_oversize_body_reaches_the_handler_as_a_fact_not_as_bytes(declared: bool) -> None:
     """The handler answers in its dialect: a 413 from here would switch some SDKs off for good."""
     async with wire(limits=GuardLimits(max_body=100_000)) as running:
         stream = await running.connect()
         size = 300_000
-        await stream.send_all(b"POST /size HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size)
-        await stream.send_all(b"\0" * size)
+        length = b"Content-Length: %d" % size if declared else b"Transfer-Encoding: chunked"
+        await stream.send_all(b"POST /size HTTP/1.1\r\nHost: x\r\n" + length + b"\r\n\r\n")
+        if declared:
+            await stream.send_all(bytes(size))
+        else:
+            await stream.send_all(b"%x\r\n" % size + bytes(size) + b"\r\n0\r\n\r\n")
         answer = await read_answer(stream)
         assert running.guard is not None
         assert running.guard.statistics().oversize == 1
+        assert running.guard.statistics().budget.peak <= 100_000
     assert b" 200 " in answer.split(b"\r\n")[0]
     assert b"oversize=True" in answer
-    assert int(answer.rsplit(b"size=", 1)[1]) <= 100_000
+    assert int(answer.rsplit(b"size=", 1)[1]) <= (0 if declared else 100_000)
+
+
+async def test_the_answer_to_an_oversize_body_does_not_wait_for_it() -> None:
+    """A slow sender of too much hears that it is too much, not that it is too slow: that would make it try again."""
+    async with wire(limits=GuardLimits(max_body=1000, body_timeout=20)) as running:
+        answer, _ = await converse(running.port, b"POST /size HTTP/1.1\r\nHost: x\r\nContent-Length: 2000\r\n\r\nab")
+    assert b"oversize=True" in answer
+
+
+async def test_a_sender_that_never_ends_is_not_read_for_ever() -> None:
+    async with wire(limits=GuardLimits(max_body=100_000, body_timeout=20)) as running:
+        stream = await running.connect()
+        await stream.send_all(b"POST /size HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        sent = 0
+        with trio.fail_after(5), contextlib.suppress(trio.BrokenResourceError):
+            while True:
+                await stream.send_all(b"10000\r\n" + bytes(65536) + b"\r\n")
+                sent += 65536
+        assert sent < 40_000_000, "four times the limit, and what the kernel holds"
+        assert running.guard is not None
+        with trio.fail_after(2):
+            while running.guard.statistics().open:  # noqa: ASYNC110 - the server ends a moment after its answer
+                await trio.sleep(0.01)
