@@ -1,5 +1,6 @@
 """The daemon as a process: it says when it serves, keeps what it acknowledged, and stops in order."""
 
+import contextlib
 import json
 import re
 import socket
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -123,6 +125,33 @@ def test_it_tells_systemd_when_it_serves_and_when_it_drains(tmp_path: Path) -> N
             assert listener.recv(1000) == b"READY=1\nSTATUS=serving 1 environments"
             assert process.stop() == 0
             assert listener.recv(1000) == b"STOPPING=1\nSTATUS=draining"
+
+
+def test_no_credential_is_ever_in_the_log(tmp_path: Path) -> None:
+    """Good keys and bad ones, in headers, paths, queries and bodies, with every kind of answer."""
+    requests = [
+        ("/bulk", {"Authorization": "sdk-demo"}, b"[]"),
+        ("/bulk", {"Authorization": "sdk-wrong-key"}, b"[]"),
+        ("/bulk", {"Authorization": "sdk-demo"}, b"not json"),
+        ("/events/bulk/demo-client-side-id", {}, BODY % 1),
+        ("/events/bulk/no-such-client-id", {}, BODY % 1),
+        ("/v1/rgstr?k=client-demo", {}, b'{"events":[{"eventName":"e"}]}'),
+        ("/v1/log_event", {"statsig-api-key": "secret-wrong-key"}, b"{}"),
+        ("/v1/download_config_specs/secret-demo.json", {}, None),
+        ("/events?token=api-wrong-key", {}, None),
+        ("/quarantine?token=api-demo", {}, None),
+        ("/no/such/secret-demo", {}, None),
+    ]
+    with router(tmp_path / "data") as process:
+        for path, headers, body in requests:
+            request = urllib.request.Request(process.url + path, body, headers)
+            with contextlib.suppress(urllib.error.HTTPError):
+                urllib.request.urlopen(request, timeout=10).close()
+        assert process.stop() == 0
+        log = process.errors.read_text()
+    assert "drained" in log
+    for secret in ("sdk-", "secret-", "api-", "client-demo", "demo-client-side-id", "no-such-client-id"):
+        assert secret not in log
 
 
 def test_a_demo_keeps_nothing() -> None:

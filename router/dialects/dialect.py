@@ -153,6 +153,9 @@ class Dialect(Protocol):
 
     name: str
     routes: tuple[Route, ...]
+    misdirected: tuple[tuple[Route, Reply], ...]
+    """Paths of the vendor's other services, which SDKs ask for when more than their events URL was pointed here, and
+    the answer that says so."""
 
     def claim(self, route: Route, request: Request) -> Claim:
         """The credential that `request` shows.

@@ -75,6 +75,8 @@ class LaunchDarkly:
         Route("POST", "/v2/event-data-import/{project}/{environment}", _IMPORT),
     )
 
+    misdirected: tuple[tuple[Route, Reply], ...] = ()
+
     def claim(self, route: Route, request: Request) -> Claim:
         """The key in `Authorization`; on client-side paths the id in the path, whatever the header says (1.1, 1.2).
 

@@ -48,6 +48,17 @@ _ENDPOINTS: Final = (
     ("/log_event/cf_log_drain", _LOG_DRAIN),
 )
 
+_OTHERS: Final = (
+    ("GET", "/download_config_specs"),
+    ("GET", "/download_config_specs/{specs}"),
+    ("POST", "/download_config_specs"),
+    ("POST", "/get_id_lists"),
+    ("POST", "/initialize"),
+)
+_ELSEWHERE: Final = msgspec.json.encode(
+    {"message": "this is a router of events: point only the SDK's log event URL here, not its api", "status": 404}
+)
+
 _KINDS: Final = frozenset({CredentialKind.STATSIG_KEY})
 _KEY: Final = "statsig-api-key"
 _BODY_KEYS: Final = ("sdkKey", "statsigAPIKey", "k")
@@ -81,6 +92,13 @@ class Statsig:
         taken = {route.path for route in own}
         further = [Route("POST", alias, _LOG_EVENT, CORS) for alias in dict.fromkeys(aliases) if alias not in taken]
         self.routes: tuple[Route, ...] = (*own, *further)
+        # Asked for by SDKs whose `api` was overridden instead of their log event URL: a 404 makes them fall back to
+        # their defaults (1.10; protocols/sdk-behaviour.md 11).
+        self.misdirected: tuple[tuple[Route, Reply], ...] = tuple(
+            (Route(method, prefix + path, "elsewhere", CORS), Reply(404, (_JSON,), _ELSEWHERE))
+            for method, path in _OTHERS
+            for prefix in ("/v1", "/v2", "")
+        )
 
     def claim(self, route: Route, request: Request) -> Claim:
         """The key: in its header, in the query (browsers, beacons), or in the body (callers who can set neither).

@@ -9,7 +9,7 @@ from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
 from router.dialects.dialect import Dialect, Reply, Request, Route
-from router.http import problems
+from router.http import cors, problems
 from router.http.guard import oversize
 from router.http.health import Health
 from router.http.ingest import Ingest
@@ -25,6 +25,7 @@ def create_app(services: Services, dialects: Sequence[Dialect], ingest: Ingest) 
     for dialect in dialects:
         for route in dialect.routes:
             _add_route(app, services, ingest, dialect, route)
+        _add_misdirected(app, services, dialect)
     Streams(services).attach(app)
     Health(services).attach(app)
     QuarantineReader(services).attach(app)
@@ -44,13 +45,44 @@ def _add_route(app: QuartTrio, services: Services, ingest: Ingest, dialect: Dial
     handler: Callable[..., Awaitable[Response]] = serve
     methods = [route.method] if route.cors is None else [route.method, "OPTIONS"]
     app.add_url_rule(
-        route.path.replace("{", "<").replace("}", ">"),
+        _rule(route.path),
         f"{dialect.name} {route.method} {route.path}",
         handler,
         methods=methods,
         provide_automatic_options=False,
         strict_slashes=False,
     )
+
+
+def _add_misdirected(app: QuartTrio, services: Services, dialect: Dialect) -> None:
+    replies: dict[str, dict[str, tuple[Route, Reply]]] = {}
+    for route, reply in dialect.misdirected:
+        replies.setdefault(route.path, {})[route.method] = (route, reply)
+    for path, by_method in replies.items():
+
+        async def serve(by_method: dict[str, tuple[Route, Reply]] = by_method, **_parameters: str) -> Response:
+            plain = _plain(services, {}, b"")
+            route, reply = by_method.get(plain.method) or next(iter(by_method.values()))
+            headers = reply.headers
+            if plain.method == "OPTIONS" and route.cors is not None:
+                preflight = cors.preflight_headers(", ".join(by_method), route.cors, plain.headers)
+                reply = Reply(route.cors.preflight_status)
+                headers = preflight
+            if route.cors is not None:
+                headers += cors.headers(route.cors, plain.headers, services.origins(None))
+            return _response(Reply(reply.status, headers, reply.body))
+
+        app.add_url_rule(
+            _rule(path),
+            f"{dialect.name} elsewhere {path}",
+            serve,
+            methods=[*by_method, "OPTIONS"],
+            provide_automatic_options=False,
+        )
+
+
+def _rule(path: str) -> str:
+    return path.replace("{", "<").replace("}", ">")
 
 
 def _plain(services: Services, parameters: dict[str, str], body: bytes) -> Request:

@@ -62,3 +62,28 @@ async def test_what_is_not_served_says_so_in_json(
 
         assert response.status_code == status
         assert json.loads(await response.get_data())["code"] == code
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/download_config_specs/secret-1.json"),
+        ("GET", "/v2/download_config_specs/secret-1.json"),
+        ("POST", "/v1/get_id_lists"),
+        ("POST", "/v1/initialize?k=client-1"),
+    ],
+)
+async def test_what_an_sdk_asks_for_when_its_api_is_pointed_here_is_a_404_that_says_so(
+    tmp_path: Path, method: str, path: str
+) -> None:
+    """It falls back to its defaults; a browser must be able to read the answer (statsig-and-others.md 1.10)."""
+    async with below(tmp_path) as running:
+        client = create_app(running.services, [Statsig()], Ingest(running.services)).test_client()
+        origin = {"Origin": "https://shop.example"}
+        answer = await client.open(path, method=method, headers=origin, json=None)
+        assert answer.status_code == 404
+        assert "log event URL" in json.loads(await answer.get_data())["message"]
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://shop.example"
+        preflight = await client.options(path, headers=origin)
+        assert preflight.status_code == 204
+        assert method in preflight.headers["Access-Control-Allow-Methods"]
