@@ -69,7 +69,7 @@ def milliseconds(value: object) -> int | None:
         return _of_text(value.strip())
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    if isinstance(value, float) and not math.isfinite(value):
+    if value <= 0 or (isinstance(value, float) and not math.isfinite(value)):
         return None
     if value < SECONDS_BELOW:
         value = value * 1000

@@ -122,8 +122,6 @@ class Server:
             del self._open[stream]
             if not self._open:
                 self._empty.unpark_all()
-            # A cancelled or failed hypercorn connection leaves this to the garbage collector.
-            await trio.aclose_forcefully(stream)
 
     async def _drained(self, budget: float) -> None:
         with trio.move_on_after(budget):

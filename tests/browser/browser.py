@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.browser.install import Missing
+from tests.npm import Missing
 
 SCRIPT_TIMEOUT = 20.0
 _ARGUMENTS = (

@@ -1,5 +1,6 @@
 """A browser, a site and the SDKs for every test here; skipped where the machine lacks one of them."""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,15 +8,15 @@ import pytest
 
 from tests.browser.browser import Browser
 from tests.browser.browser import browser as running_browser
-from tests.browser.install import Missing, installed
 from tests.browser.pages import Site
 from tests.browser.pages import site as running_site
+from tests.npm import Missing, installed
 
 
 @pytest.fixture(scope="session")
 def modules() -> Path:
     try:
-        return installed()
+        return installed(Path(__file__).with_name("package.json"))
     except Missing as error:
         pytest.skip(str(error))
 
@@ -27,9 +28,11 @@ def site(modules: Path) -> Iterator[Site]:
 
 
 @pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Browser]:
-    try:
-        with running_browser(tmp_path) as found:
-            yield found
-    except Missing as error:
-        pytest.skip(str(error))
+def browser() -> Iterator[Browser]:
+    # Not in tmp_path: pytest keeps that for three runs, and a profile has megabytes.
+    with tempfile.TemporaryDirectory(prefix="router-browser-", ignore_cleanup_errors=True) as folder:
+        try:
+            with running_browser(Path(folder)) as found:
+                yield found
+        except Missing as error:
+            pytest.skip(str(error))

@@ -1,12 +1,13 @@
 """Statsig's JavaScript client, in Chromium, in a page of another origin than the router's."""
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from tests.browser.browser import Browser
 from tests.browser.pages import Site
-from tests.browser.stored import Events, events, settled
+from tests.browser.stored import Events, settled
 from tests.process import RouterProcess, router
 
 START = """
@@ -57,7 +58,8 @@ def test_the_beacon_of_a_page_that_is_left_arrives_exactly_once(browser: Browser
     with router() as process:
         start(browser, process, site)
         browser.run("client.checkGate('new_cart'); await client.flush();")
-        before = names(events(process))
+        before = names(settled(process, lambda found: "statsig::gate_exposure" in names(found)))
+        assert before["statsig::gate_exposure"] == 1
         browser.run(
             """
             const send = navigator.sendBeacon.bind(navigator);
@@ -74,3 +76,18 @@ def test_the_beacon_of_a_page_that_is_left_arrives_exactly_once(browser: Browser
         url, kind = browser.run("return JSON.parse(localStorage.getItem('beacon'))")
         assert url.startswith(f"{process.url}/v1/rgstr?k=client-demo")
         assert kind == "string"  # which the browser sends as text/plain
+
+
+def test_what_is_sent_while_the_router_is_away_arrives_once_it_is_back(
+    browser: Browser, site: Site, tmp_path: Path
+) -> None:
+    """The client posts again after 0.5 and 2.5 s (sdk-behaviour.md, "When delivery fails")."""
+    with router(tmp_path / "data") as process:
+        start(browser, process, site)
+        process.kill()
+        browser.run("client.logEvent('late', 1); window.flushed = false; client.flush().then(() => flushed = true);")
+        browser.wait("performance.getEntriesByType('resource').some(entry => entry.name.includes('/v1/rgstr'))")
+        process.start()
+        found = settled(process, lambda found: "late" in names(found))
+        assert names(found)["late"] == 1
+        browser.wait("flushed")

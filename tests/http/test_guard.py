@@ -3,7 +3,7 @@
 import pytest
 import trio
 import trio.lowlevel
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from router.http.guard import Guard, GuardLimits, Message, Receive, Scope, Send, oversize
 
@@ -234,12 +234,13 @@ async def test_whoever_reads_the_end_of_the_body_ends_the_wait_for_it(autojump_c
                     pass
 
             nursery.start_soon(feed)
+            await wait_all_tasks_blocked()
             await refuse(scope, receive, send)
             nursery.cancel_scope.cancel()
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(Guard(app), scope(), peer.receive, peer.send)
-        await trio.sleep(1)
+        await trio.sleep(1)  # the clock stands until all wait: the feeder is the first in line
         await peer.into.send(piece(b"x"))
     assert peer.sent[-1][0] == 1
 
@@ -262,6 +263,32 @@ async def test_a_body_that_does_not_come_in_time_gets_503(autojump_clock: MockCl
     assert (b"retry-after", b"1") in sent[0]["headers"]
     assert guard.statistics().slow == 1
     assert guard.statistics().open == 0
+
+
+async def test_a_slow_body_takes_no_room_once_it_is_given_up(autojump_clock: MockClock) -> None:
+    peer, guard = Peer(2), Guard(echo, limits=GuardLimits(body_timeout=30))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(guard, scope(), peer.receive, peer.send)
+        await peer.into.send(piece(b"abcd", more=True))
+        await trio.sleep(29.9)
+        assert guard.statistics().budget.used == 4
+        await trio.sleep(0.2)
+        assert (guard.statistics().open, guard.statistics().budget.used) == (1, 0), "its sender reads the answer yet"
+
+
+@pytest.mark.parametrize("limit", [3, 100], ids=["oversize", "whole"])
+async def test_a_handler_may_take_longer_than_its_body(limit: int, autojump_clock: MockClock) -> None:
+    """The time is for the body: when that is there, or known to be too large, the handler has what it asked for."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive())["more_body"]:
+            pass
+        await trio.sleep(100)
+        await refuse(scope, receive, send)
+
+    sent = await run(Guard(app, limits=GuardLimits(max_body=limit, body_timeout=30)), scope(), piece(b"abcd"))
+
+    assert sent[0]["status"] == 400
 
 
 async def test_a_body_that_finds_no_room_in_time_gets_503_and_leaves_none_taken(autojump_clock: MockClock) -> None:
