@@ -13,6 +13,8 @@ import trio
 
 from router import __version__, config, daemon, logs
 from router.actors.supervisor import RestartsExceeded
+from router.commands import backup as copies
+from router.commands.client import Client, Unanswered
 from router.errors import Fatal
 from router.store.engine import Damaged, Locked
 from router.systemd import Notifier
@@ -83,6 +85,62 @@ def check(path: Path) -> None:
     except config.ConfigurationError as error:
         _report(error)
     click.echo(f"{path}: good; {len(settings.environments)} environments, {len(settings.tokens)} tokens")
+
+
+ROUTER_URL = "http://127.0.0.1:8080"
+_url = click.option("--url", default=ROUTER_URL, show_default=True, envvar="ROUTER_URL", help="Address of the router.")
+_token = click.option("--token", envvar="ROUTER_TOKEN", help="API token; read from $ROUTER_TOKEN too.")
+
+
+@main.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@_url
+@_token
+def backup(directory: Path, url: str, token: str | None) -> None:
+    """Copy a consistent state of the running router into DIRECTORY, which must be new or empty.
+
+    Run it on the router's machine: the data is copied from its files.
+    """
+    try:
+        copies.make(Client(url, token), directory)
+    except (Unanswered, OSError) as error:
+        _fail(FAILED, str(error))
+
+
+@main.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--config", "path", type=click.Path(path_type=Path), default=DEFAULT_CONFIG, show_default=True)
+@click.option("--data", type=click.Path(path_type=Path), help="Where to; wins over the configuration.")
+def restore(directory: Path, path: Path, data: Path | None) -> None:
+    """Put the backup in DIRECTORY back where a stopped router has its data, which must be new or empty."""
+    target = data or _configured(path).storage.path
+    try:
+        copies.restore(directory, target)
+    except Locked:
+        _fail(IN_USE, f"{target} is in use by a router: stop it first")
+    except (Fatal, Damaged, OSError, ValueError) as error:
+        _fail(FAILED, str(error))
+
+
+@main.command()
+@click.argument("directory", type=click.Path(path_type=Path), required=False)
+@click.option("--config", "path", type=click.Path(path_type=Path), default=DEFAULT_CONFIG, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def fsck(directory: Path | None, path: Path, as_json: bool) -> None:
+    """Read all data in DIRECTORY, by default the configured one, and name every damaged range. Changes nothing."""
+    target = directory or _configured(path).storage.path
+    try:
+        sound = copies.check(target, as_json=as_json)
+    except (Fatal, OSError, ValueError) as error:
+        _fail(FAILED, str(error))
+    raise SystemExit(0 if sound else FAILED)
+
+
+def _configured(path: Path) -> config.Config:
+    try:
+        return config.read(path, environ=os.environ)
+    except config.ConfigurationError as error:
+        _report(error)
 
 
 @contextmanager

@@ -36,8 +36,12 @@ from router.http.server import Server, ServerSettings
 from router.http.services import Services, StreamLimits
 from router.http.sockets import Listener, open_listeners
 from router.names import EnvironmentName
+from router.pipeline.checkpoints import Checkpoints
 from router.pipeline.committer import Committer, Fragment
 from router.pipeline.environments import Environments
+from router.pipeline.retention import Retention
+from router.pipeline.space import Space
+from router.pipeline.sweeper import Sweeper
 from router.redaction import Redactor
 from router.store.engine import Engine
 from router.store.meta import Meta
@@ -158,18 +162,23 @@ async def _run(
 ) -> None:
     async with open_engine(config.storage.path, threads) as engine:
         registry = Registry(clock)
+        meta = Meta(engine)
         committer: Mailbox[Fragment] = Mailbox("committer", COMMITTER_MAILBOX)
         environments = Environments(
             {environment.name: environment.dedup_window for environment in config.environments},
             engine,
-            Meta(engine),
+            meta,
             committer,
             registry,
             clock,
             random,
         )
-        services = _services(config, clock, environments, registry, random)
-        root = _tree(config, services, environments, committer, engine, threads, listeners, registry, random)
+        space = Space(config.storage.min_free)
+        sweeper = _sweeper(config, engine, meta, threads, space, environments, clock)
+        services = _services(config, clock, environments, registry, space, Checkpoints(engine, threads), random)
+        root = _tree(
+            config, services, environments, committer, space, sweeper, engine, threads, listeners, registry, random
+        )
         async with trio.open_nursery() as nursery:
             handle = await nursery.start(_run_tree, root, nursery.cancel_scope)
             announce(Running(tuple(listener.address for listener in listeners)))
@@ -178,7 +187,33 @@ async def _run(
         _log.info("drained", **{str(name): item.watermark.end for name, item in environments.items()})
 
 
-def _services(config: Config, clock: Clock, environments: Environments, registry: Registry, random: Random) -> Services:
+def _sweeper(
+    config: Config,
+    engine: Engine,
+    meta: Meta,
+    threads: Threads,
+    space: Space,
+    environments: Environments,
+    clock: Clock,
+) -> Callable[[], Sweeper]:
+    kept = {item.name: Retention(item.retention_age, item.retention_bytes) for item in config.environments}
+    interval = config.storage.sweep_interval
+
+    def make() -> Sweeper:
+        return Sweeper(engine, meta, threads, space, environments, lambda name: kept[name], clock, interval=interval)
+
+    return make
+
+
+def _services(
+    config: Config,
+    clock: Clock,
+    environments: Environments,
+    registry: Registry,
+    space: Space,
+    checkpoints: Checkpoints,
+    random: Random,
+) -> Services:
     origins = {environment.name: environment.cors_origins for environment in config.environments}
     server = config.server
 
@@ -190,13 +225,17 @@ def _services(config: Config, clock: Clock, environments: Environments, registry
         if services.drain.begun:
             return ["the router is stopping"]
         state = registry.handle("committer").state
-        return [] if state is State.RUNNING else [f"the committer is {state.value}"]
+        if state is not State.RUNNING:
+            return [f"the committer is {state.value}"]
+        return [] if space.reason is None else [space.reason]
 
     keyring = config.keyring()
     services = Services(
         clock=clock,
         keyring=lambda: keyring,
         environments=environments,
+        damaged=environments.damaged,
+        checkpoints=checkpoints,
         registry=registry,
         readiness=readiness,
         origins=allowed,
@@ -216,6 +255,8 @@ def _tree(
     services: Services,
     environments: Environments,
     committer: Mailbox[Fragment],
+    space: Space,
+    sweeper: Callable[[], Sweeper],
     engine: Engine,
     threads: Threads,
     listeners: tuple[Listener, ...],
@@ -245,11 +286,12 @@ def _tree(
             [
                 Child(
                     "committer",
-                    lambda: Committer(engine, threads, stamps, environments.ledgers, fsync=fsync),
+                    lambda: Committer(engine, threads, stamps, environments.ledgers, space, fsync=fsync),
                     mailbox=committer,
                     stop_budget=CORE_BUDGET / 2,
                 ),
                 Child("environments", environments.supervisor, stop_budget=CORE_BUDGET / 2),
+                Child("sweeper", sweeper),
             ],
             registry=registry,
             random=random,
@@ -278,10 +320,6 @@ def not_in_force(config: Config) -> list[str]:
         found.append("environment.forward")
     if config.webhooks:
         found.append("webhook")
-    if any(environment.retention_age or environment.retention_bytes for environment in config.environments):
-        found.append("environment.retention_age and retention_bytes: nothing is deleted")
-    if config.storage.min_free:
-        found.append("storage.min_free: appends go on until the disk is full")
     if config.log.requests:
         found.append("log.requests")
     return found

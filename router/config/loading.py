@@ -60,6 +60,7 @@ STORAGE: Final[Mapping[str, Setting[Any]]] = {
     "path": values.folder,
     "durability": values.choice(Durability),
     "min_free": values.size,
+    "sweep_interval": values.span,
 }
 LOG: Final[Mapping[str, Setting[Any]]] = {
     "level": values.choice(Level),

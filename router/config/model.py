@@ -96,11 +96,13 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storage:
-    """`[storage]`. min_free: bytes of free disk below which appends are refused; 0 never refuses."""
+    """`[storage]`. min_free: bytes of free disk below which appends are refused; 0 never refuses.
+    sweep_interval: seconds between rounds of retention."""
 
     path: Path = Path("/var/lib/router")
     durability: Durability = Durability.FSYNC
     min_free: int = 256 * MIB
+    sweep_interval: float = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

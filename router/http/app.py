@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from router.dialects.dialect import Dialect, Reply, Request, Route
 from router.http import cors, problems
+from router.http.backups import Backups
 from router.http.guard import oversize
 from router.http.health import Health
 from router.http.ingest import Ingest
@@ -29,6 +30,8 @@ def create_app(services: Services, dialects: Sequence[Dialect], ingest: Ingest) 
     Streams(services).attach(app)
     Health(services).attach(app)
     QuarantineReader(services).attach(app)
+    if services.checkpoints is not None:
+        Backups(services, services.checkpoints).attach(app)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _server_error)
     return app

@@ -47,8 +47,13 @@ class Health:
                 "head": (statistics := environment.statistics()).head,
                 "low": statistics.low,
                 "epoch": statistics.epoch,
+                "fault": environment.fault,
             }
             for name, environment in services.environments.items()
+        ]
+        environments += [
+            {"environment": str(name), "state": services.registry.find(str(name)).state.value, "fault": reason}
+            for name, reason in services.damaged.items()
         ]
         body = {
             "live": True,

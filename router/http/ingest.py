@@ -21,6 +21,7 @@ from router.store.quarantine import MAX_RAW, Item
 
 _log = structlog.get_logger(__name__)
 RETRY_AFTER: Final = 1  # seconds; SDKs that retry at all do so after one
+PARKED_RETRY_AFTER: Final = 60  # seconds; someone has to look at it first
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,8 @@ class Ingest:
             name: EnvironmentName | None = claim.environment
         else:
             name = keyring.environment(claim.secret, claim.kinds)
+        if name is not None and name in services.damaged:
+            raise Busy(services.damaged[name], retry_after=PARKED_RETRY_AFTER)
         if name is None or name not in services.environments:
             if "client_side_id" in request.parameters:
                 raise Rejected(Fault.UNKNOWN_CLIENT, "the client-side ID in the path is not known")
@@ -116,6 +119,8 @@ class Ingest:
         services = self._services
         if reasons := services.readiness():
             raise Busy("; ".join(reasons), retry_after=RETRY_AFTER)
+        if environment.fault is not None:
+            raise Busy(environment.fault, retry_after=PARKED_RETRY_AFTER)
         append = self._append(dialect, route, request)
         if not append.count and not append.set_aside:
             return Receipt(None, services.durability)

@@ -8,6 +8,7 @@ from router.actors.registry import Registry
 from router.clocks import Clock
 from router.credentials import Keyring
 from router.names import EnvironmentName
+from router.pipeline.checkpoints import Checkpoints
 from router.pipeline.environments import Environment
 
 
@@ -30,7 +31,8 @@ class Drain:
 class Services:
     """keyring: read at every request, so that a reload takes effect at once. readiness: reasons why events cannot be
     made durable now; empty when they can. origins: allowed to browsers, by environment, or None for the server's own.
-    durability: the configured level, said in every accepted answer."""
+    durability: the configured level, said in every accepted answer. damaged: environments that cannot be opened, and
+    why."""
 
     clock: Clock
     keyring: Callable[[], Keyring]
@@ -47,3 +49,5 @@ class Services:
     random: Random = field(default_factory=Random)
     drain: Drain = field(default_factory=Drain)
     started: int = 0
+    damaged: Mapping[EnvironmentName, str] = field(default_factory=dict)
+    checkpoints: Checkpoints | None = None

@@ -19,6 +19,7 @@ from router.names import Cursor, EnvironmentName
 from router.pipeline.environments import Environment
 from router.pipeline.subscription import Chunk, Gap, Subscription
 from router.records import Event
+from router.store.engine import Damaged
 from router.store.log import Stored
 
 RETRY_RANGE: Final = (500, 5000)  # milliseconds; spread so that the readers of a stopped router do not return at once
@@ -58,7 +59,10 @@ class Streams:
         name: EnvironmentName | None = None
         try:
             token = access.require(services.keyring(), access.presented(plain, query), Scope.STREAM)
-            name = access.choose(token, query.get("project"), query.get("environment"), services.environments)
+            known = {**services.environments, **services.damaged}
+            name = access.choose(token, query.get("project"), query.get("environment"), known)
+            if name in services.damaged:
+                return name, problems.problem(503, services.damaged[name], retry_after=60)
             environment = services.environments[name]
             last = request.headers.get("Last-Event-ID") or query.get("Last-Event-ID")
             start = begin(environment, last, query.get("from", "latest"))
@@ -66,6 +70,8 @@ class Streams:
             return name, problems.of_fault(error.fault, error.message)
         except ValueError as error:
             return name, problems.problem(400, str(error))
+        except Damaged as error:
+            return name, problems.problem(503, f"that time cannot be looked up: {error}", retry_after=60)
         if services.drain.begun:
             return name, problems.problem(503, "the router is stopping", retry_after=1)
         if self.open >= services.streams.most:
@@ -173,7 +179,7 @@ class EventStream(ResponseBody):
 
     def _gap(self, gap: Gap) -> bytes:
         end = self._cursor(gap.last + 1)
-        data = {"from": self._cursor(gap.first), "to": end, "lost": gap.lost, "reason": "retention"}
+        data = {"from": self._cursor(gap.first), "to": end, "lost": gap.lost, "reason": gap.reason}
         return sse.out_of_band("gap", msgspec.json.encode(data), cursor=end)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
 
+from router.actors.actor import Context
 from router.actors.mailbox import Mailbox
 from router.actors.registry import Registry
 from router.actors.supervisor import Child, GiveUp, Strategy, Supervisor
@@ -14,7 +15,7 @@ from router.pipeline.ledger import Append, Ledger
 from router.pipeline.partition import Partition
 from router.pipeline.watermark import Watermark
 from router.store.dedup import DedupWindow
-from router.store.engine import Engine
+from router.store.engine import Damaged, Engine
 from router.store.log import Log
 from router.store.meta import Meta
 from router.store.quarantine import Quarantine
@@ -48,6 +49,11 @@ class Environment:
     def watermark(self) -> Watermark:
         return self.ledger.watermark
 
+    @property
+    def fault(self) -> str | None:
+        """Why nothing can be added, None while it can."""
+        return self.log.fault
+
     def statistics(self) -> EnvironmentStatistics:
         watermark = self.watermark.statistics()
         return EnvironmentStatistics(watermark.end, self.log.low, self.log.epoch, watermark.waiting)
@@ -58,8 +64,7 @@ class Environments(Mapping[EnvironmentName, Environment]):
 
     clock: tells what is too old for the window when it is loaded.
 
-    Raises:
-        Damaged: the last entry of a log cannot be read.
+    One whose rows cannot be read at all is not among them but in `damaged`, with the reason; the others go on.
     """
 
     def __init__(
@@ -75,7 +80,13 @@ class Environments(Mapping[EnvironmentName, Environment]):
         self._committer = committer
         self._registry = registry
         self._random = random
-        self._known = {name: _open(name, engine, meta, window, clock.now()) for name, window in windows.items()}
+        self._known: dict[EnvironmentName, Environment] = {}
+        self.damaged: dict[EnvironmentName, str] = {}
+        for name, window in windows.items():
+            try:
+                self._known[name] = _open(name, engine, meta, window, clock.now())
+            except Damaged as error:
+                self.damaged[name] = f"the log of {name} cannot be opened: {error}"
 
     def __getitem__(self, name: EnvironmentName) -> Environment:
         return self._known[name]
@@ -99,7 +110,10 @@ class Environments(Mapping[EnvironmentName, Environment]):
         return Supervisor(
             "environments",
             Strategy.ONE_FOR_ONE,
-            [self._child(environment) for environment in self._known.values()],
+            [
+                *(self._child(environment) for environment in self._known.values()),
+                *(_parked(name, reason) for name, reason in self.damaged.items()),
+            ],
             registry=self._registry,
             random=self._random,
         )
@@ -120,6 +134,21 @@ class Environments(Mapping[EnvironmentName, Environment]):
             registry=self._registry,
             random=self._random,
         )
+
+
+class Parked:
+    """Actor in the place of an environment that cannot be opened, so that the tree shows it and why."""
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    async def run(self, context: Context[None]) -> None:
+        context.started()
+        raise Damaged(self._reason)
+
+
+def _parked(name: EnvironmentName, reason: str) -> Child:
+    return Child(str(name), lambda: Parked(reason), give_up=GiveUp.PARK)
 
 
 def _open(name: EnvironmentName, engine: Engine, meta: Meta, window: float, now: int) -> Environment:

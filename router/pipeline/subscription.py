@@ -12,7 +12,7 @@ import trio
 from router.names import Cursor
 from router.pipeline.watermark import Watermark
 from router.records import Event
-from router.store.log import Log, Stored
+from router.store.log import Log, Stored, Unreadable
 
 CHUNK_BYTES = 256 * 1024
 CHUNK_ENTRIES = 1024
@@ -30,10 +30,14 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Offsets from `first` to `last` are not kept any more: `lost` events that this reader has not seen."""
+    """Offsets from `first` to `last` are not kept any more: `lost` events that this reader has not seen.
+
+    reason: `retention`, or `damage` for what is on the disk and cannot be read.
+    """
 
     first: int
     last: int
+    reason: str = "retention"
 
     @property
     def lost(self) -> int:
@@ -69,8 +73,7 @@ class Subscription:
     async def next(self) -> Chunk | Gap | None:
         """What comes next, waiting for it where the log has nothing more; None when the stream is to end.
 
-        Raises:
-            Damaged: the log cannot be read here.
+        What cannot be read is handed out as a gap, never passed over in silence.
         """
         if not await self._watermark.wait_beyond(self.offset):
             return None
@@ -78,24 +81,31 @@ class Subscription:
         # a cancellation between reading and returning would lose what was read.
         await trio.lowlevel.checkpoint()
         if self.offset < self._log.low:
-            gap = Gap(self.offset, self._log.low - 1)
-            self.offset = self._log.low
-            self._gaps += 1
-            return gap
+            return self._gap(Gap(self.offset, self._log.low - 1))
         return self._read()
 
-    def _read(self) -> Chunk:
+    def _gap(self, gap: Gap) -> Gap:
+        self.offset = gap.last + 1
+        self._gaps += 1
+        return gap
+
+    def _read(self) -> Chunk | Gap:
         epoch = self._log.epoch
         parts: list[bytes] = []
         size = 0
-        for scanned, stored in enumerate(self._log.read(self.offset, self._watermark.end), 1):
-            for offset, event in enumerate(stored.entry.events, stored.first):
-                if offset >= self.offset:
-                    parts.append(self._encode(f"{epoch}-{offset}", stored, event))
-                    size += len(parts[-1])
-            self.offset = stored.end
-            if size >= CHUNK_BYTES or scanned >= CHUNK_ENTRIES:
-                break
+        try:
+            for scanned, stored in enumerate(self._log.read(self.offset, self._watermark.end), 1):
+                for offset, event in enumerate(stored.entry.events, stored.first):
+                    if offset >= self.offset:
+                        parts.append(self._encode(f"{epoch}-{offset}", stored, event))
+                        size += len(parts[-1])
+                self.offset = stored.end
+                if size >= CHUNK_BYTES or scanned >= CHUNK_ENTRIES:
+                    break
+        except Unreadable as error:
+            if not parts:
+                return self._gap(Gap(error.first, error.last, "damage"))
+            # What came before it goes out first; the next step meets the damage again.
         self._delivered += len(parts)
         return Chunk(b"".join(parts), len(parts))
 

@@ -15,6 +15,7 @@ from router.clocks import ManualClock, Stamps
 from router.names import EnvironmentName
 from router.pipeline.committer import Committer, Fragment
 from router.pipeline.ledger import Append, Ledger
+from router.pipeline.space import Space
 from router.pipeline.watermark import Watermark
 from router.records import Event, pack_body
 from router.store.dedup import DedupWindow
@@ -48,10 +49,13 @@ class Bench:
         self.committed: Callable[[], list[Ledger]] = lambda: [self.ledger]
         self.mailbox: Mailbox[Fragment] = Mailbox("committer", 64)
         self.fsync = True
+        self.space = Space(0)
         self.committers: list[Committer] = []
 
     def committer(self) -> Committer:
-        made = Committer(self.engine, Threads(), Stamps(self.clock), lambda: self.committed(), fsync=self.fsync)
+        made = Committer(
+            self.engine, Threads(), Stamps(self.clock), lambda: self.committed(), self.space, fsync=self.fsync
+        )
         self.committers.append(made)
         return made
 
