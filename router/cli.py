@@ -16,7 +16,7 @@ from router.actors.supervisor import RestartsExceeded
 from router.commands import backup as copies
 from router.commands.client import Client, Unanswered
 from router.errors import Fatal
-from router.store.engine import Damaged, Locked
+from router.store.engine import Damaged, Locked, NoSpace
 from router.systemd import Notifier
 
 FAILED = 1
@@ -66,7 +66,7 @@ def _serve(settings: config.Config, *, demo: bool) -> None:
         trio.run(_run, settings, announce)
     except Locked:
         _fail(IN_USE, f"{settings.storage.path} is in use by another router: stop it, or choose another --data")
-    except (Fatal, Damaged, RestartsExceeded) as error:
+    except (Fatal, Damaged, NoSpace, RestartsExceeded) as error:
         _fail(FAILED, str(error))
     except (OSError, ValueError) as error:
         _fail(FAILED, str(error))

@@ -23,12 +23,13 @@ from router.actors.actor import Context
 from router.actors.health import State
 from router.actors.mailbox import Mailbox
 from router.actors.registry import Registry
-from router.actors.supervisor import Child, Root, Strategy, Supervisor, run_root
+from router.actors.supervisor import Child, RestartsExceeded, Root, Strategy, Supervisor, run_root
 from router.clocks import Clock, Stamps, SystemClock
 from router.config import Config, Durability
 from router.dialects.dialect import Dialect
 from router.dialects.launchdarkly import LaunchDarkly
 from router.dialects.statsig import Statsig
+from router.errors import Fatal
 from router.http.app import create_app
 from router.http.guard import Guard, GuardLimits
 from router.http.ingest import Ingest
@@ -43,7 +44,7 @@ from router.pipeline.retention import Retention
 from router.pipeline.space import Space
 from router.pipeline.sweeper import Sweeper
 from router.redaction import Redactor
-from router.store.engine import Engine
+from router.store.engine import Damaged, Engine, NoSpace
 from router.store.meta import Meta
 from router.store.threads import Threads
 from router.systemd import Notifier
@@ -147,7 +148,23 @@ async def run(
     # Listened to from the beginning: a signal during a long recovery, or in the moment after READY, must not kill.
     receiver = trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT)
     with receiver as signals, _watched_end():
-        await _run(config, listeners, threads, clock, random, announce, notifier, signals)
+        try:
+            await _run(config, listeners, threads, clock, random, announce, notifier, signals)
+        except BaseExceptionGroup as group:
+            if (reason := _reason(group)) is not None:
+                raise reason from group
+            raise
+
+
+def _reason(group: BaseExceptionGroup[BaseException]) -> Exception | None:
+    """What of a group says why the daemon cannot go on: the rest of it is what fell with it."""
+    for kind in (Fatal, Damaged, NoSpace, RestartsExceeded):
+        found: BaseException | None = group.subgroup(kind)
+        while isinstance(found, BaseExceptionGroup):
+            found = found.exceptions[0]
+        if isinstance(found, kind):
+            return found
+    return None
 
 
 async def _run(

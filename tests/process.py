@@ -24,6 +24,7 @@ class RouterProcess:
         self.config = config
         self.url = ""
         self.errors = data.with_suffix(".log")
+        self.prefix: list[str] = []
         self._environ = os.environ | (environ or {})
         self._process: subprocess.Popen[str] | None = None
 
@@ -38,7 +39,7 @@ class RouterProcess:
 
     def start(self) -> None:
         """Start it and wait until it says that it serves."""
-        command = [sys.executable, "-m", "router", "serve", "--data", str(self.data)]
+        command = [*self.prefix, sys.executable, "-m", "router", "serve", "--data", str(self.data)]
         command += ["--config", str(self.config)] if self.config else ["--demo"]
         if self.url or not self.config:
             command += ["--bind", self.url.removeprefix("http://") or "127.0.0.1:0"]
@@ -50,6 +51,8 @@ class RouterProcess:
         line = self._process.stdout.readline()
         match = re.search(r"http://\S+?:\d+", line)
         if match is None:
+            self._process.stdout.close()
+            self._process.wait(START_TIMEOUT)
             raise AssertionError(f"the router did not start: {line!r}\n{self.errors.read_text()}")
         self.url = match[0].rstrip(",")
 

@@ -169,6 +169,7 @@ class Engine:
         self, path: Path, root: Rdict, families: dict[str, Family], *, damage: str | None = None, writes: bool = True
     ) -> None:
         self._may_write = writes
+        self._failed = False
         self.path = path
         self.damage = damage
         self._root: Rdict | None = root
@@ -311,10 +312,12 @@ class Engine:
             found = classified(error)
             if isinstance(found, Damaged):
                 self._note_damage(str(found))
+                self._failed = True
                 raise Fatal(
                     f"a table in {self.path} is damaged and the database has stopped all writes; started again, the "
                     f"router sets that environment aside and serves the others: {found}"
                 ) from error
+            self._failed = isinstance(found, Fatal)
             raise found from error
         self._writes += 1
         self._bytes += size
@@ -329,6 +332,7 @@ class Engine:
         try:
             self._database.flush_wal(True)
         except Exception as error:
+            self._failed = True
             raise Fatal(f"syncing the write-ahead log in {self.path} failed: {error}") from error
         self._syncs += 1
 
@@ -338,7 +342,14 @@ class Engine:
         return value
 
     def close(self) -> None:
-        """Flush, sync and let go of the directory. May take seconds; call it in a thread."""
+        """Flush, sync and let go of the directory. May take seconds; call it in a thread.
+
+        After a fatal error nothing is flushed or synced any more: it would fail again, or hide what has failed.
+        """
+        if self._failed:
+            self._families.clear()
+            self._root = None
+            return
         for family in self._families.values():
             family.close()
         self._families.clear()
@@ -400,7 +411,13 @@ def _family_options() -> Options:
 def _check_raw_mode(path: Path) -> None:
     """Refuse a directory whose rocksdict settings were rewritten by a tool that opened it with defaults."""
     settings = path / "rocksdict-config.json"
-    if settings.exists() and not json.loads(settings.read_text()).get("raw_mode", False):
+    if not settings.exists():
+        return
+    try:
+        found = json.loads(settings.read_text())
+    except ValueError:
+        return  # it is written anew at every opening, byte by byte: a crash then leaves half of it
+    if not found.get("raw_mode", False):
         raise ValueError(
             f"{settings} says raw_mode=false: another tool opened this directory with its defaults; "
             "set raw_mode to true in that file and start again"

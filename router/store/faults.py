@@ -34,6 +34,6 @@ def classified(error: Exception) -> Exception:
         return NoSpace(text)
     if text.startswith("Corruption") or "checksum mismatch" in text or (_MISSING in text and ".sst" in text):
         return Damaged(text)
-    if text.startswith("IO error"):
+    if text.startswith("IO error") or "(os error " in text:
         return Fatal(text)
     return error

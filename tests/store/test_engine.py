@@ -161,3 +161,12 @@ def test_gauges_are_readable(engine: Engine) -> None:
 
     assert engine.gauge("rocksdb.live-sst-files-size", "f") == 0
     assert engine.gauge("rocksdb.no-such-thing") is None
+
+
+def test_settings_that_a_crash_left_half_written_are_written_anew(tmp_path: Path) -> None:
+    Engine.open(tmp_path / "db").close()
+    (tmp_path / "db" / "rocksdict-config.json").write_text('{"raw')
+
+    Engine.open(tmp_path / "db").close()
+
+    assert json.loads((tmp_path / "db" / "rocksdict-config.json").read_text())["raw_mode"] is True

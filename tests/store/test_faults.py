@@ -18,6 +18,7 @@ from router.store.faults import Damaged, Locked, NoSpace, Stalled, classified
             Damaged,
         ),
         ("IO error: While lock file: /d/LOCK: Resource temporarily unavailable", Locked),
+        ("Input/output error (os error 5)", Fatal),
         ("something else", Exception),
     ],
 )
