@@ -1,4 +1,4 @@
-"""The log against a plain list: append, sync, read, trim, crash (what was not synced is dropped), reopen, in any order."""
+"""The log against a plain list: append, sync, read, trim, crash (what was not synced is lost), reopen, in any order."""
 
 import shutil
 import tempfile
