@@ -26,6 +26,7 @@ from router.actors.registry import Registry
 from router.actors.supervisor import Child, Root, Strategy, Supervisor, run_root
 from router.clocks import Clock, Stamps, SystemClock
 from router.config import Config, Durability
+from router.dialects.cloudevents import CloudEvents
 from router.dialects.dialect import Dialect
 from router.dialects.launchdarkly import LaunchDarkly
 from router.dialects.statsig import Statsig
@@ -42,6 +43,8 @@ from router.pipeline.environments import Environments
 from router.pipeline.retention import Retention
 from router.pipeline.space import Space
 from router.pipeline.sweeper import Sweeper
+from router.pipeline.forwards import Forwards
+from router.pipeline.syncer import Syncer
 from router.redaction import Redactor
 from router.store.engine import Engine
 from router.store.meta import Meta
@@ -85,7 +88,7 @@ class Front:
 
 
 def _dialects(config: Config) -> tuple[Dialect, ...]:
-    return (LaunchDarkly(), Statsig(config.server.statsig_aliases))
+    return (LaunchDarkly(), Statsig(config.server.statsig_aliases), CloudEvents())
 
 
 @asynccontextmanager
@@ -164,6 +167,7 @@ async def _run(
         registry = Registry(clock)
         meta = Meta(engine)
         committer: Mailbox[Fragment] = Mailbox("committer", COMMITTER_MAILBOX)
+        forwards = Forwards(config, engine, registry, clock, random)
         environments = Environments(
             {environment.name: environment.dedup_window for environment in config.environments},
             engine,
@@ -172,6 +176,9 @@ async def _run(
             registry,
             clock,
             random,
+            forwards=forwards.make,
+            followers=forwards.children,
+            lazy=config.storage.durability is Durability.OS,
         )
         space = Space(config.storage.min_free)
         sweeper = _sweeper(config, engine, meta, threads, space, environments, clock)
@@ -278,6 +285,9 @@ def _tree(
         tls_key=server.tls_key,
     )
     http = Server(app, listeners, settings)
+    syncer = Child(
+        "syncer", lambda: Syncer(engine, threads, environments.ledgers, interval=config.storage.sync_interval)
+    )
     core = Child(
         "core",
         lambda: Supervisor(
@@ -292,6 +302,7 @@ def _tree(
                 ),
                 Child("environments", environments.supervisor, stop_budget=CORE_BUDGET / 2),
                 Child("sweeper", sweeper),
+                *(() if fsync else (syncer,)),
             ],
             registry=registry,
             random=random,
@@ -316,8 +327,6 @@ async def _run_tree(
 def not_in_force(config: Config) -> list[str]:
     """Settings of `config` that this version accepts but does not act on yet."""
     found = []
-    if any(environment.forwards for environment in config.environments):
-        found.append("environment.forward")
     if config.webhooks:
         found.append("webhook")
     if config.log.requests:

@@ -1,6 +1,6 @@
 """The environments of this router: for each its log, its watermark and its mailbox, and the actors that serve it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -11,6 +11,7 @@ from router.actors.supervisor import Child, GiveUp, Strategy, Supervisor
 from router.clocks import Clock
 from router.names import EnvironmentName
 from router.pipeline.committer import Fragment
+from router.pipeline.forwarding import Forwarding
 from router.pipeline.ledger import Append, Ledger
 from router.pipeline.partition import Partition
 from router.pipeline.watermark import Watermark
@@ -19,6 +20,7 @@ from router.store.engine import Damaged, Engine
 from router.store.log import Log
 from router.store.meta import Meta
 from router.store.quarantine import Quarantine
+from router.store.sources import Sources
 
 MAILBOX = 1024  # requests that wait for one environment's partition before further ones are told to come back
 
@@ -40,6 +42,7 @@ class Environment:
     name: EnvironmentName
     ledger: Ledger
     mailbox: Mailbox[Append]
+    forwardings: tuple[Forwarding, ...] = ()
 
     @property
     def log(self) -> Log:
@@ -59,10 +62,15 @@ class Environment:
         return EnvironmentStatistics(watermark.end, self.log.low, self.log.epoch, watermark.waiting)
 
 
+Forwards = Callable[[EnvironmentName, int, Ledger], tuple[Forwarding, ...]]
+
+
 class Environments(Mapping[EnvironmentName, Environment]):
     """Opens a log for every key of `windows`, whose values are the dedup windows in seconds, 0 for none.
 
-    clock: tells what is too old for the window when it is loaded.
+    clock: tells what is too old for the window when it is loaded. forwards: makes an environment's forwards of its
+    name, its log's number and its ledger; followers: the actors that follow its log, started after its partition.
+    lazy: whether answers do not wait for the disk.
 
     One whose rows cannot be read at all is not among them but in `damaged`, with the reason; the others go on.
     """
@@ -76,7 +84,12 @@ class Environments(Mapping[EnvironmentName, Environment]):
         registry: Registry,
         clock: Clock,
         random: Random,
+        *,
+        forwards: Forwards = lambda _name, _number, _ledger: (),
+        followers: Callable[[Environment], Sequence[Child]] = lambda _environment: (),
+        lazy: bool = False,
     ) -> None:
+        self._followers = followers
         self._committer = committer
         self._registry = registry
         self._random = random
@@ -84,7 +97,7 @@ class Environments(Mapping[EnvironmentName, Environment]):
         self.damaged: dict[EnvironmentName, str] = {}
         for name, window in windows.items():
             try:
-                self._known[name] = _open(name, engine, meta, window, clock.now())
+                self._known[name] = _open(name, engine, meta, window, clock.now(), forwards, lazy=lazy)
             except Damaged as error:
                 self.damaged[name] = f"the log of {name} cannot be opened: {error}"
 
@@ -104,6 +117,7 @@ class Environments(Mapping[EnvironmentName, Environment]):
         """Every reader comes to the end of its stream, and no new one waits."""
         for environment in self._known.values():
             environment.watermark.close()
+            environment.ledger.settled.close()
 
     def supervisor(self) -> Supervisor:
         """One for one over the environments, each a subtree that is parked, not escalated, when it gives up."""
@@ -130,12 +144,13 @@ class Environments(Mapping[EnvironmentName, Environment]):
         return Supervisor(
             str(environment.name),
             Strategy.REST_FOR_ONE,
-            [partition],
+            [partition, *self._followers(environment)],
             registry=self._registry,
             random=self._random,
         )
 
 
+<<<<<<< HEAD
 class Parked:
     """Actor in the place of an environment that cannot be opened, so that the tree shows it and why."""
 
@@ -152,12 +167,22 @@ def _parked(name: EnvironmentName, reason: str) -> Child:
 
 
 def _open(name: EnvironmentName, engine: Engine, meta: Meta, window: float, now: int) -> Environment:
+=======
+def _open(
+    name: EnvironmentName, engine: Engine, meta: Meta, window: float, now: int, forwards: Forwards, *, lazy: bool
+) -> Environment:
+>>>>>>> 8f5d267 (Forwards to another router: CloudEvents batches from a durable cursor, kept there once whatever the time between)
     row = meta.log(name)
     log = Log(name, engine, row)
     dedup = DedupWindow(engine, row.number, seconds=window, now=now) if window else None
     # Nothing is visible before the committer's first sync: what a crash left in the log may not be on disk yet.
-    return Environment(
-        name,
-        Ledger(log, dedup, Quarantine(engine, row.number), Watermark(log.low)),
-        Mailbox(f"{name}/partition", MAILBOX),
+    ledger = Ledger(
+        log,
+        dedup,
+        Quarantine(engine, row.number),
+        Watermark(log.low),
+        Sources(engine, row.number),
+        Watermark(log.low) if lazy else None,
     )
+    mailbox: Mailbox[Append] = Mailbox(f"{name}/partition", MAILBOX)
+    return Environment(name, ledger, mailbox, forwards(name, row.number, ledger))
