@@ -150,7 +150,6 @@ class Environments(Mapping[EnvironmentName, Environment]):
         )
 
 
-<<<<<<< HEAD
 class Parked:
     """Actor in the place of an environment that cannot be opened, so that the tree shows it and why."""
 
@@ -166,12 +165,9 @@ def _parked(name: EnvironmentName, reason: str) -> Child:
     return Child(str(name), lambda: Parked(reason), give_up=GiveUp.PARK)
 
 
-def _open(name: EnvironmentName, engine: Engine, meta: Meta, window: float, now: int) -> Environment:
-=======
 def _open(
     name: EnvironmentName, engine: Engine, meta: Meta, window: float, now: int, forwards: Forwards, *, lazy: bool
 ) -> Environment:
->>>>>>> 8f5d267 (Forwards to another router: CloudEvents batches from a durable cursor, kept there once whatever the time between)
     row = meta.log(name)
     log = Log(name, engine, row)
     dedup = DedupWindow(engine, row.number, seconds=window, now=now) if window else None

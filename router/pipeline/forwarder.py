@@ -69,6 +69,7 @@ class Forwarder:
         self._row = 0
         self._failures = 0
         self._not_before = 0.0
+        self._unsendable = ""
 
     async def run(self, context: Context[None]) -> None:
         forwarding = self._forwarding
@@ -156,8 +157,9 @@ class Forwarder:
             try:
                 verdict = await self._try(send, part)
             except Unsendable as error:
-                _log.warning("an entry cannot be forwarded", forward=self._forwarding.name, reason=error.reason)
-                self._finish(part, skipped=True)
+                self._tell_unsendable(error.reason)
+                self._forwarding.tally.unsendable += part.events
+                self._finish(part)
                 continue
             if verdict.outcome is Outcome.SPLIT:
                 halves = part.halves()
@@ -240,6 +242,11 @@ class Forwarder:
         # What is not written now the next move of the cursor writes too; until then a crash sends some again.
         with suppress(Stalled, NoSpace):
             self._forwarding.save(self._clock.now())
+
+    def _tell_unsendable(self, reason: str) -> None:
+        if reason != self._unsendable:  # once a reason: a whole backlog may be of one
+            self._unsendable = reason
+            _log.warning("events cannot be forwarded", forward=self._forwarding.name, reason=reason)
 
     def _tell(self, state: State, reason: str = "") -> None:
         forwarding = self._forwarding

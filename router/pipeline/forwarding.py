@@ -32,9 +32,9 @@ class ForwardingStatistics:
     """How a forward stands.
 
     reason: of the state, for people; empty when all is well. offset: all before it is dealt with. lag: durable events
-    that are not. delivered, skipped, set_aside, lost: events the target took; that were not for it; that it refused one
-    by one, kept in quarantine; that retention removed first. requests, retries, splits: of requests. bytes: of bodies
-    sent. delivered_at: unix ms of the latest success, or 0.
+    that are not. delivered, skipped, unsendable, set_aside, lost: events the target took; that were filtered out; that
+    have no place there, or no key; that it refused one by one, kept in quarantine; that retention removed first.
+    requests, retries, splits: of requests. bytes: of bodies sent. delivered_at: unix ms of the latest success, or 0.
     """
 
     name: str
@@ -45,6 +45,7 @@ class ForwardingStatistics:
     lag: int
     delivered: int
     skipped: int
+    unsendable: int
     set_aside: int
     lost: int
     requests: int
@@ -60,6 +61,7 @@ class Tally:
 
     delivered: int = 0
     skipped: int = 0
+    unsendable: int = 0
     set_aside: int = 0
     lost: int = 0
     requests: int = 0
@@ -151,6 +153,7 @@ class Forwarding:
             sum(end - first for first, end in self.pending()),
             tally.delivered,
             tally.skipped,
+            tally.unsendable,
             tally.set_aside,
             tally.lost,
             tally.requests,

@@ -14,7 +14,10 @@ from router.pipeline.forwarder import GRACE, Forwarder
 from router.pipeline.forwarding import Filter, Forwarding
 from router.pipeline.ledger import Append, Ledger
 from router.pipeline.outgoing import Outgoing
+from router.pipeline.outgoing_http import ToHttp
+from router.pipeline.outgoing_launchdarkly import ToLaunchDarkly
 from router.pipeline.outgoing_router import ToRouter
+from router.pipeline.outgoing_statsig import ToStatsig
 from router.pipeline.pacing import Pace, Window
 from router.pipeline.transport import connections
 from router.store.cursors import Cursors
@@ -90,7 +93,11 @@ def outgoing(environment: Environment, forward: Forward) -> Outgoing:
     """What speaks to the target of `forward`."""
     if forward.to is Target.ROUTER:
         return ToRouter(forward.url, forward.token or "", environment.name)
-    raise NotImplementedError(forward.to)
+    if forward.to is Target.LAUNCHDARKLY:
+        return ToLaunchDarkly(forward.url, forward.key, environment)
+    if forward.to is Target.STATSIG:
+        return ToStatsig(forward.url, forward.key, environment)
+    return ToHttp(forward.url, forward.token, environment.name)
 
 
 def _filter(forward: Forward) -> Filter:

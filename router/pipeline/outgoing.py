@@ -1,15 +1,16 @@
 """What a forward's target speaks: stored events in, one request out. Pure: no socket, no clock."""
 
+import gzip
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import UUID, uuid5
 
-from router.errors import Fault
 from router.pipeline.delivery import Answer, Verdict
 from router.pipeline.selection import Selection
 from router.records import Entry, Event
 
-_NAMES = UUID("6f0b6f54-3c1a-5f7e-9d7b-0a4b0c5f9d11")  # the name space of payload ids that are made here
+_NAMES: Final = UUID("6f0b6f54-3c1a-5f7e-9d7b-0a4b0c5f9d11")  # the name space of payload ids that are made here
+_WORTH: Final = 1024  # bytes from which a body is compressed
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +25,9 @@ class Post:
 class Unsendable(Exception):
     """An entry that this target cannot be given; it is passed over and counted, and stays in the log."""
 
-    def __init__(self, reason: str, fault: Fault = Fault.MALFORMED) -> None:
+    def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.fault = fault
 
 
 class Outgoing(Protocol):
@@ -58,6 +58,13 @@ class Outgoing(Protocol):
     def judge(self, answer: Answer, now: int) -> Verdict:
         """What the target's answer means."""
         ...
+
+
+def compressed(body: bytes) -> tuple[tuple[tuple[str, str], ...], bytes]:
+    """The headers and bytes of `body` with gzip, which both vendors' own senders use; as it is where it is small."""
+    if len(body) < _WORTH:
+        return (), body
+    return (("Content-Encoding", "gzip"),), gzip.compress(body, 6, mtime=0)
 
 
 def payload_id(selection: Selection, own: str | None = None) -> str:
