@@ -69,6 +69,7 @@ class Forwarder:
         self._row = 0
         self._failures = 0
         self._not_before = 0.0
+        self._held_at = 0.0
         self._unsendable = ""
 
     async def run(self, context: Context[None]) -> None:
@@ -187,7 +188,8 @@ class Forwarder:
     async def _try(self, send: Send, part: Selection) -> Verdict:
         forwarding, tally = self._forwarding, self._forwarding.tally
         post = forwarding.outgoing.build(part, self._clock.now())
-        forwarding.pace.sent(len(post.body), trio.current_time())
+        began = trio.current_time()
+        forwarding.pace.sent(len(post.body), began)
         tally.requests += 1
         tally.bytes += len(post.body)
         if not self._failures:
@@ -195,8 +197,12 @@ class Forwarder:
         try:
             answer = await self._send(send, post)
         except Unreached as error:
-            return Verdict(Outcome.RETRY, str(error))
-        return forwarding.outgoing.judge(answer, self._clock.now())
+            verdict = Verdict(Outcome.RETRY, str(error))
+        else:
+            verdict = forwarding.outgoing.judge(answer, self._clock.now())
+        if verdict.outcome in (Outcome.RETRY, Outcome.PARK) and began >= self._held_at:
+            self._failures += 1  # once for all requests that were in flight together
+        return verdict
 
     async def _send(self, send: Send, post: Post) -> Answer:
         if not self._sending:
@@ -211,8 +217,8 @@ class Forwarder:
 
     def _hold(self, verdict: Verdict) -> None:
         """Let nothing go for a while: what one request was told holds for its neighbours."""
-        self._failures += 1
         self._forwarding.tally.retries += 1
+        self._held_at = trio.current_time()
         if verdict.outcome is Outcome.PARK:
             delay = self._probe * self._random.uniform(0.9, 1.1)
         else:

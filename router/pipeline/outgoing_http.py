@@ -1,8 +1,8 @@
 """To anything else: a webhook of CloudEvents batches, signed.
 
 The body is a CloudEvents 1.0 JSON batch with the attributes of the stream's `format=cloudevents`. With a token each
-request carries `X-Hub-Signature-256: sha256=HEX`, the HMAC-SHA-256 of the body under the token (W3C WebSub, section 7.1;
-the form is GitHub's). `Router-Payload-Id` is equal for a repeat of the same batch, an event's `id` for one of it.
+request carries `X-Hub-Signature-256: sha256=HEX`, the HMAC-SHA-256 of the body under the token (W3C WebSub, section
+7.1; the form is GitHub's). `Router-Payload-Id` is equal for a repeat of the same batch, an event's `id` for one of it.
 """
 
 import hashlib

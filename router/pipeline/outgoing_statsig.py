@@ -2,7 +2,8 @@
 
 Same path, same events byte for byte, same metadata and user. Statsig corrects the times of events by the difference
 between its clock and `statsig-client-time`, so that header tells what the SDK's clock shows now: the correction comes
-out the same as it would have then, however late the request is. Facts are from protocols/statsig-and-others.md, 1.1 to 1.9.
+out the same as it would have then, however late the request is. Facts are from protocols/statsig-and-others.md, section
+1.
 """
 
 from collections.abc import Mapping

@@ -12,15 +12,15 @@ import msgspec
 from router.sse import Message, Parser
 from tests.process import RouterProcess, router
 
-TOKEN = "api-edge-and-hub"
+TOKEN = "api-demo"
 ENVIRONMENT = """
 [[environment]]
 project = "shop"
 key = "production"
-sdk_keys = ["sdk-shop-production"]
-mobile_keys = ["mob-shop-production"]
-client_side_ids = ["shop-client-side-id"]
-statsig_keys = ["secret-shop-statsig", "client-shop-statsig"]
+sdk_keys = ["sdk-demo"]
+mobile_keys = ["mob-demo"]
+client_side_ids = ["demo-client-side-id"]
+statsig_keys = ["secret-demo", "client-demo"]
 """
 HEAD = """
 [server]
@@ -67,7 +67,7 @@ def post_custom(port: int, keys: list[str]) -> bool:
     items = [
         {"kind": "custom", "key": key, "creationDate": 1_700_000_000_000, "contextKeys": {"user": "u"}} for key in keys
     ]
-    headers = {"Authorization": "sdk-shop-production", "Content-Type": "application/json"}
+    headers = {"Authorization": "sdk-demo", "Content-Type": "application/json"}
     try:
         return post(port, "/bulk", json.dumps(items).encode(), headers).status == 202
     except (OSError, http.client.HTTPException):
