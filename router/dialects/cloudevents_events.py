@@ -12,7 +12,7 @@ import msgspec
 
 from router.cloudevents import TYPE_PREFIX
 from router.dialects.dialect import Origin, Portion, SetAside
-from router.dialects.json import decode_tolerant, split_array, split_object, trim
+from router.dialects.json import decode_tolerant, is_utf8, split_array, split_object, trim
 from router.names import Cursor
 from router.ranges import Span
 from router.records import Event, Kind
@@ -140,6 +140,8 @@ def read_relayed(raws: list[bytes], epoch: str, span: Span) -> Reading:
 
 
 def _open(raw: bytes) -> _Envelope:
+    if not is_utf8(raw):
+        raise ValueError("not UTF-8")
     try:
         envelope = _ENVELOPE.decode(raw)
     except (msgspec.DecodeError, RecursionError):

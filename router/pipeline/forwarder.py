@@ -63,6 +63,7 @@ class Forwarder:
         self._probe = probe
         self._grace = grace
         self._taken = Ranges()
+        self._claimed = 0
         self._sending = 0
         self._quiet = trio.Event()
         self._quiet.set()
@@ -90,26 +91,29 @@ class Forwarder:
         self._save()
 
     async def _work(self, context: Context[None], send: Send) -> None:
-        forwarding = self._forwarding
         while not context.stopping.is_set():
             await self._wait_for_more(context)
             await self._wait_for_leave(context)
             if (selection := self._claim()) is None:
                 await trio.lowlevel.checkpoint()
                 continue
-            if selection.slices:
-                await self._deliver(context, send, selection)
-            else:
-                self._finish(selection, skipped=True)
-                await trio.lowlevel.checkpoint()
+            self._claimed += 1
+            try:
+                if selection.slices:
+                    await self._deliver(context, send, selection)
+                else:
+                    self._finish(selection, skipped=True)
+                    await trio.lowlevel.checkpoint()
+            finally:
+                self._claimed -= 1
             context.progress()
-            if not self._sending and forwarding.state is State.DELIVERING:
-                self._tell(State.IDLE)
 
     async def _wait_for_more(self, context: Context[None]) -> None:
         """Until something durable is neither delivered nor on the way; for ever, once the router is stopping."""
         settled = self._forwarding.settled
         while next(self._taken.gaps(0, settled.end), None) is None:
+            if not self._claimed:
+                self._tell(State.IDLE)
             with context.waiting_on("more events", limit=ZONE):
                 if not await settled.wait_beyond(settled.end):
                     await trio.sleep_forever()
@@ -175,6 +179,7 @@ class Forwarder:
                 verdict = Verdict(Outcome.PARK, f"it refuses everything: {verdict.reason}")
             if verdict.outcome is Outcome.DELIVERED:
                 self._row = self._failures = 0
+                self._tell(State.DELIVERING)
                 self._forwarding.tally.delivered += part.events
                 self._forwarding.tally.delivered_at = self._clock.now()
                 self._finish(part)

@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -53,9 +53,10 @@ async def connections(most: int) -> AsyncIterator[Send]:
 async def _send(client: "httpx2.AsyncClient", post: Post) -> Answer:
     async with client.stream("POST", post.url, headers=list(post.headers), content=post.body) as response:
         body = bytearray()
-        async for part in response.aiter_bytes():
-            body += part
-            if len(body) >= MOST_OF_AN_ANSWER:
-                break
+        async with aclosing(response.aiter_bytes()) as parts:
+            async for part in parts:
+                body += part
+                if len(body) >= MOST_OF_AN_ANSWER:
+                    break
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Answer(response.status_code, headers, bytes(body[:MOST_OF_AN_ANSWER]))

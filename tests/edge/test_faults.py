@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from pathlib import Path
 from random import Random
 
@@ -25,9 +26,7 @@ def delivered(edge: RouterProcess) -> bool:
     return stands["lag"] == 0
 
 
-def heads(process: RouterProcess) -> int:
-    import urllib.request
-
+def head(process: RouterProcess) -> int:
     with urllib.request.urlopen(f"{process.url}/health", timeout=10) as answer:
         return int(json.load(answer)["environments"][0]["head"])
 
@@ -61,35 +60,38 @@ def test_everything_acknowledged_is_at_the_hub_once_and_in_order(tmp_path: Path,
     random = Random(seed)
     acknowledged: list[str] = []
     stop = threading.Event()
-    with running(tmp_path, "hub") as hub, link(("127.0.0.1", hub.port)) as wire:
-        with running(tmp_path, "edge", to_router(wire.url)) as edge:
+    with (
+        running(tmp_path, "hub") as hub,
+        link(("127.0.0.1", hub.port)) as wire,
+        running(tmp_path, "edge", to_router(wire.url)) as edge,
+    ):
 
-            def load() -> None:
-                sender = Random(seed)
-                for batch in itertools.count():
-                    keys = [f"{batch}/{n}" for n in range(sender.randint(1, 40))]
-                    if post_custom(edge.port, keys):
-                        acknowledged.extend(keys)
-                    if stop.wait(0.005):
-                        return
+        def load() -> None:
+            sender = Random(seed)
+            for batch in itertools.count():
+                keys = [f"{batch}/{n}" for n in range(sender.randint(1, 40))]
+                if post_custom(edge.port, keys):
+                    acknowledged.extend(keys)
+                if stop.wait(0.005):
+                    return
 
-            loading = threading.Thread(target=load)
-            loading.start()
-            for _ in range(ROUNDS):
-                time.sleep(random.uniform(0.1, 0.6))
-                trouble(random, wire, edge, hub)
-            stop.set()
-            loading.join()
-            assert acknowledged
-            until(lambda: delivered(edge), "the edge has delivered all", timeout=120)
-            count = heads(edge)
-            at_edge = [message.data for message in events(edge.port, count)]
-            at_hub = [message.data for message in events(hub.port, count)]
-            assert heads(hub) == count, "nothing at the hub twice"
-            assert at_hub == at_edge, "in order, byte for byte"
-            keys = [json.loads(data)["key"] for data in at_hub]
-            assert set(acknowledged) <= set(keys)
-            assert wire.cuts > 0
+        loading = threading.Thread(target=load)
+        loading.start()
+        for _ in range(ROUNDS):
+            time.sleep(random.uniform(0.1, 0.6))
+            trouble(random, wire, edge, hub)
+        stop.set()
+        loading.join()
+        assert acknowledged
+        until(lambda: delivered(edge), "the edge has delivered all", timeout=120)
+        count = head(edge)
+        at_edge = [message.data for message in events(edge.port, count)]
+        at_hub = [message.data for message in events(hub.port, count)]
+        assert head(hub) == count, "nothing at the hub twice"
+        assert at_hub == at_edge, "in order, byte for byte"
+        keys = [json.loads(data)["key"] for data in at_hub]
+        assert set(acknowledged) <= set(keys)
+        assert wire.cuts > 0
 
 
 @pytest.mark.timeout(180)
@@ -114,4 +116,4 @@ def test_an_official_sdk_through_an_edge_over_a_bad_link(tmp_path: Path) -> None
         sent = [event for exchange in recording.accepted() for event in exchange.events]
         at_hub = [message.data.encode() for message in events(hub.port, len(sent))]
         assert sorted(at_hub) == sorted(sent), "what the SDK was told is stored is at the hub, once, as sent"
-        assert heads(hub) == len(sent)
+        assert head(hub) == len(sent)
