@@ -40,10 +40,10 @@ from router.names import EnvironmentName
 from router.pipeline.checkpoints import Checkpoints
 from router.pipeline.committer import Committer, Fragment
 from router.pipeline.environments import Environments
+from router.pipeline.forwards import Forwards
 from router.pipeline.retention import Retention
 from router.pipeline.space import Space
 from router.pipeline.sweeper import Sweeper
-from router.pipeline.forwards import Forwards
 from router.pipeline.syncer import Syncer
 from router.redaction import Redactor
 from router.store.engine import Engine

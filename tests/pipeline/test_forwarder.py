@@ -32,7 +32,7 @@ OK = Answer(202, {})
 
 async def until(condition: Callable[[], bool], *, timeout: float = 20) -> None:
     with trio.fail_after(timeout):
-        while not condition():  # noqa: ASYNC110 - what is waited for is a record, not an event
+        while not condition():
             await trio.sleep(0.005)
 
 
