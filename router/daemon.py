@@ -26,6 +26,7 @@ from router.actors.registry import Registry
 from router.actors.supervisor import Child, Root, Strategy, Supervisor, run_root
 from router.clocks import Clock, Stamps, SystemClock
 from router.config import Config, Durability
+from router.config.model import WhenFull
 from router.dialects.cloudevents import CloudEvents
 from router.dialects.dialect import Dialect
 from router.dialects.launchdarkly import LaunchDarkly
@@ -179,6 +180,7 @@ async def _run(
             forwards=forwards.make,
             followers=forwards.children,
             lazy=config.storage.durability is Durability.OS,
+            spools=_spools(config),
         )
         space = Space(config.storage.min_free)
         sweeper = _sweeper(config, engine, meta, threads, space, environments, clock)
@@ -322,6 +324,14 @@ async def _run_tree(
 ) -> None:
     await run_root(root, task_status=task_status)
     scope.cancel(reason="the tree has stopped")
+
+
+def _spools(config: Config) -> dict[EnvironmentName, int]:
+    return {
+        environment.name: environment.retention_bytes
+        for environment in config.environments
+        if environment.when_full is WhenFull.REFUSE and environment.retention_bytes is not None
+    }
 
 
 def not_in_force(config: Config) -> list[str]:

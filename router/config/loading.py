@@ -23,6 +23,7 @@ from router.config.model import (
     Target,
     Vendor,
     Webhook,
+    WhenFull,
 )
 from router.config.reader import ConfigurationError, Document, Node, Problem, Setting, spell
 from router.config.secret import SecretSource, reason
@@ -103,6 +104,7 @@ ENVIRONMENT: Final[Mapping[str, Setting[Any]]] = {
     "key": values.key_name,
     "retention_age": values.age_or_none,
     "retention_bytes": values.size_or_none,
+    "when_full": values.choice(WhenFull),
     "dedup_window": values.duration,
     "sdk_keys": _several(values.sdk_key),
     "mobile_keys": _several(values.sdk_key),

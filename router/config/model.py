@@ -44,6 +44,13 @@ class Target(StrEnum):
     HTTP = "http"
 
 
+class WhenFull(StrEnum):
+    """What gives way when forwards are behind by more than retention keeps: the oldest events, or new posts."""
+
+    TRIM = "trim"
+    REFUSE = "refuse"
+
+
 class Begin(StrEnum):
     """Where a forward that is new begins: with all that is kept, or with what comes from then on."""
 
@@ -176,6 +183,7 @@ class Environment:
     name: EnvironmentName
     retention_age: float | None = 7 * DAY
     retention_bytes: int | None = 10 * GIB
+    when_full: WhenFull = WhenFull.TRIM
     dedup_window: float = HOUR
     sdk_keys: tuple[str, ...] = field(default=(), repr=False)
     mobile_keys: tuple[str, ...] = field(default=(), repr=False)

@@ -1,8 +1,9 @@
 """The environments of this router: for each its log, its watermark and its mailbox, and the actors that serve it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
+from types import MappingProxyType
 
 from router.actors.actor import Context
 from router.actors.mailbox import Mailbox
@@ -37,12 +38,17 @@ class EnvironmentStatistics:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What the rest of the router needs of one environment. Passive: it outlives the actors' incarnations."""
+    """What the rest of the router needs of one environment. Passive: it outlives the actors' incarnations.
+
+    spool: bytes that may wait for the forwards before events are refused, and nothing that waits is deleted; None where
+    retention deletes whatever its forwards have.
+    """
 
     name: EnvironmentName
     ledger: Ledger
     mailbox: Mailbox[Append]
     forwardings: tuple[Forwarding, ...] = ()
+    spool: int | None = None
 
     @property
     def log(self) -> Log:
@@ -55,7 +61,25 @@ class Environment:
     @property
     def fault(self) -> str | None:
         """Why nothing can be added, None while it can."""
-        return self.log.fault
+        if self.log.fault is not None or self.spool is None:
+            return self.log.fault
+        waiting = self.log.size_from(self.unsent)
+        if waiting <= self.spool or self.unsent >= self.watermark.end:
+            return None
+        return (
+            f"{waiting} bytes wait to be forwarded from {self.name} and retention_bytes keeps {self.spool}: see to the "
+            'forward that is behind, or set when_full = "trim"'
+        )
+
+    @property
+    def unsent(self) -> int:
+        """The offset of the first event that some forward still has to deal with; the watermark without any."""
+        return min((forwarding.offset for forwarding in self.forwardings), default=self.watermark.end)
+
+    @property
+    def deletable(self) -> int:
+        """The offset before which retention may delete."""
+        return self.watermark.end if self.spool is None else min(self.unsent, self.watermark.end)
 
     def statistics(self) -> EnvironmentStatistics:
         watermark = self.watermark.statistics()
@@ -70,7 +94,8 @@ class Environments(Mapping[EnvironmentName, Environment]):
 
     clock: tells what is too old for the window when it is loaded. forwards: makes an environment's forwards of its
     name, its log's number and its ledger; followers: the actors that follow its log, started after its partition.
-    lazy: whether answers do not wait for the disk.
+    lazy: whether answers do not wait for the disk. spools: of the environments that refuse events rather than delete
+    what was not forwarded, the bytes that may wait.
 
     One whose rows cannot be read at all is not among them but in `damaged`, with the reason; the others go on.
     """
@@ -88,6 +113,7 @@ class Environments(Mapping[EnvironmentName, Environment]):
         forwards: Forwards = lambda _name, _number, _ledger: (),
         followers: Callable[[Environment], Sequence[Child]] = lambda _environment: (),
         lazy: bool = False,
+        spools: Mapping[EnvironmentName, int] = MappingProxyType({}),
     ) -> None:
         self._followers = followers
         self._committer = committer
@@ -97,7 +123,8 @@ class Environments(Mapping[EnvironmentName, Environment]):
         self.damaged: dict[EnvironmentName, str] = {}
         for name, window in windows.items():
             try:
-                self._known[name] = _open(name, engine, meta, window, clock.now(), forwards, lazy=lazy)
+                opened = _open(name, engine, meta, window, clock.now(), forwards, lazy=lazy)
+                self._known[name] = replace(opened, spool=spools.get(name))
             except Damaged as error:
                 self.damaged[name] = f"the log of {name} cannot be opened: {error}"
 

@@ -15,6 +15,7 @@ import trio
 from router.actors.actor import Context
 from router.actors.restart import Backoff
 from router.clocks import Clock
+from router.errors import Busy, Interrupted
 from router.pipeline.delivery import Answer, Outcome, Verdict
 from router.pipeline.forwarding import Forwarding, State
 from router.pipeline.outgoing import Post, Unsendable
@@ -99,10 +100,12 @@ class Forwarder:
                 continue
             self._claimed += 1
             try:
+                if selection.damaged:
+                    self._lose(selection)
                 if selection.slices:
                     await self._deliver(context, send, selection)
                 else:
-                    self._finish(selection, skipped=True)
+                    self._finish(selection, skipped=not selection.damaged)
                     await trio.lowlevel.checkpoint()
             finally:
                 self._claimed -= 1
@@ -173,10 +176,12 @@ class Forwarder:
                     rest += reversed(halves)
                     continue
                 self._row += 1
-                if self._row < ROW:
-                    await self._refuse(part, verdict.reason)
+                if self._row >= ROW:
+                    verdict = Verdict(Outcome.PARK, f"it refuses everything: {verdict.reason}")
+                elif await self._refuse(part, verdict.reason):
                     continue
-                verdict = Verdict(Outcome.PARK, f"it refuses everything: {verdict.reason}")
+                else:
+                    verdict = Verdict(Outcome.RETRY, f"it cannot be set aside now: {verdict.reason}")
             if verdict.outcome is Outcome.DELIVERED:
                 self._row = self._failures = 0
                 self._tell(State.DELIVERING)
@@ -232,22 +237,32 @@ class Forwarder:
         self._not_before = max(self._not_before, trio.current_time() + delay)
         self._tell(State.PARKED if verdict.outcome is Outcome.PARK else State.RETRYING, verdict.reason)
 
-    async def _refuse(self, part: Selection, reason: str) -> None:
-        """Set a single event aside: only then is it dealt with."""
+    async def _refuse(self, part: Selection, reason: str) -> bool:
+        """Set a single event aside: only then is it dealt with. False where it could not be kept, on a full disk."""
         piece = part.slices[0]
         event = piece.events[0][1]
         entry = piece.entry
         text = f"{self._forwarding.name} refuses it: {reason}"
-        await self._set_aside(Item(0, entry.dialect, entry.endpoint, text, event.raw, len(event.raw)))
+        try:
+            await self._set_aside(Item(0, entry.dialect, entry.endpoint, text, event.raw, len(event.raw)))
+        except (Busy, Interrupted, TimeoutError):
+            return False
         self._forwarding.tally.set_aside += 1
         self._finish(part)
+        return True
 
     def _finish(self, part: Selection, *, skipped: bool = False) -> None:
         forwarding = self._forwarding
         first, end = part.span
         forwarding.done = forwarding.done.with_span(first, end)
-        forwarding.tally.skipped += end - first if skipped else end - first - part.events
+        if not part.damaged:
+            forwarding.tally.skipped += end - first if skipped else end - first - part.events
         self._save()
+
+    def _lose(self, part: Selection) -> None:
+        first, end = part.span
+        self._forwarding.tally.lost += end - first
+        _log.error("events cannot be read", forward=self._forwarding.name, first=first, last=end - 1)
 
     def _save(self) -> None:
         # What is not written now the next move of the cursor writes too; until then a crash sends some again.

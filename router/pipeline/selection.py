@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from router.ranges import Span
 from router.records import Entry, Event
-from router.store.log import Log
+from router.store.log import Log, Unreadable
 
 Wanted = Callable[[Entry, Event], bool]
 
@@ -25,11 +25,15 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What is wanted of the offsets in `span`, which is dealt with when its events are delivered."""
+    """What is wanted of the offsets in `span`, which is dealt with when its events are delivered.
+
+    damaged: nothing is, since all of `span` is on the disk and cannot be read.
+    """
 
     epoch: str
     span: Span
     slices: tuple[Slice, ...]
+    damaged: bool = False
 
     @property
     def events(self) -> int:
@@ -57,27 +61,28 @@ def select(log: Log, span: Span, wanted: Wanted, *, entries: int, size: int, sca
     """The beginning of `span`: at most `entries` entries that have wanted events, and about `size` bytes of events.
 
     scan: entries looked at, at most, so that others have a turn. The span of the answer ends where it stopped reading;
-    it is empty only if `span` is.
-
-    Raises:
-        Damaged: the log cannot be read here.
+    it is empty only if `span` is. What cannot be read is a selection of its own.
     """
     first, end = span
     slices: list[Slice] = []
     bytes_ = 0
     reached = first
-    for scanned, stored in enumerate(log.read(first, end), 1):
-        events = tuple(
-            (offset, event)
-            for offset, event in enumerate(stored.entry.events, stored.first)
-            if first <= offset < end and wanted(stored.entry, event)
-        )
-        if events:
-            bytes_ += sum(len(event.raw) for _, event in events)
-            slices.append(Slice(stored.first, stored.entry, events))
-        reached = min(stored.end, end)
-        if len(slices) >= entries or bytes_ >= size or scanned >= scan:
-            break
+    try:
+        for scanned, stored in enumerate(log.read(first, end), 1):
+            events = tuple(
+                (offset, event)
+                for offset, event in enumerate(stored.entry.events, stored.first)
+                if first <= offset < end and wanted(stored.entry, event)
+            )
+            if events:
+                bytes_ += sum(len(event.raw) for _, event in events)
+                slices.append(Slice(stored.first, stored.entry, events))
+            reached = min(stored.end, end)
+            if len(slices) >= entries or bytes_ >= size or scanned >= scan:
+                break
+    except Unreadable as error:
+        if reached == first:
+            return Selection(log.epoch, (first, min(error.last + 1, end)), (), damaged=True)
     return Selection(log.epoch, (first, reached), tuple(slices))
 
 
@@ -87,6 +92,9 @@ def newest(log: Log, span: Span, count: int) -> Span:
     start = max(first, end - count)
     if start == first:
         return span
-    for stored in log.read(start, end):
-        return max(first, stored.first), end
-    return span
+    try:
+        for stored in log.read(start, end):
+            return max(first, stored.first), end
+    except Unreadable:
+        pass  # whoever reads there is told
+    return start, end
