@@ -26,6 +26,8 @@ from router.actors.registry import Registry
 from router.actors.supervisor import Child, RestartsExceeded, Root, Strategy, Supervisor, run_root
 from router.clocks import Clock, Stamps, SystemClock
 from router.config import Config, Durability
+from router.config.model import WhenFull
+from router.dialects.cloudevents import CloudEvents
 from router.dialects.dialect import Dialect
 from router.dialects.launchdarkly import LaunchDarkly
 from router.dialects.statsig import Statsig
@@ -40,9 +42,11 @@ from router.names import EnvironmentName
 from router.pipeline.checkpoints import Checkpoints
 from router.pipeline.committer import Committer, Fragment
 from router.pipeline.environments import Environments
+from router.pipeline.forwards import Forwards
 from router.pipeline.retention import Retention
 from router.pipeline.space import Space
 from router.pipeline.sweeper import Sweeper
+from router.pipeline.syncer import Syncer
 from router.redaction import Redactor
 from router.store.engine import Damaged, Engine, NoSpace
 from router.store.meta import Meta
@@ -86,7 +90,7 @@ class Front:
 
 
 def _dialects(config: Config) -> tuple[Dialect, ...]:
-    return (LaunchDarkly(), Statsig(config.server.statsig_aliases))
+    return (LaunchDarkly(), Statsig(config.server.statsig_aliases), CloudEvents())
 
 
 @asynccontextmanager
@@ -181,6 +185,7 @@ async def _run(
         registry = Registry(clock)
         meta = Meta(engine)
         committer: Mailbox[Fragment] = Mailbox("committer", COMMITTER_MAILBOX)
+        forwards = Forwards(config, engine, registry, clock, random)
         environments = Environments(
             {environment.name: environment.dedup_window for environment in config.environments},
             engine,
@@ -189,6 +194,10 @@ async def _run(
             registry,
             clock,
             random,
+            forwards=forwards.make,
+            followers=forwards.children,
+            lazy=config.storage.durability is Durability.OS,
+            spools=_spools(config),
         )
         space = Space(config.storage.min_free)
         sweeper = _sweeper(config, engine, meta, threads, space, environments, clock)
@@ -295,6 +304,9 @@ def _tree(
         tls_key=server.tls_key,
     )
     http = Server(app, listeners, settings)
+    syncer = Child(
+        "syncer", lambda: Syncer(engine, threads, environments.ledgers, interval=config.storage.sync_interval)
+    )
     core = Child(
         "core",
         lambda: Supervisor(
@@ -309,6 +321,7 @@ def _tree(
                 ),
                 Child("environments", environments.supervisor, stop_budget=CORE_BUDGET / 2),
                 Child("sweeper", sweeper),
+                *(() if fsync else (syncer,)),
             ],
             registry=registry,
             random=random,
@@ -330,11 +343,17 @@ async def _run_tree(
     scope.cancel(reason="the tree has stopped")
 
 
+def _spools(config: Config) -> dict[EnvironmentName, int]:
+    return {
+        environment.name: environment.retention_bytes
+        for environment in config.environments
+        if environment.when_full is WhenFull.REFUSE and environment.retention_bytes is not None
+    }
+
+
 def not_in_force(config: Config) -> list[str]:
     """Settings of `config` that this version accepts but does not act on yet."""
     found = []
-    if any(environment.forwards for environment in config.environments):
-        found.append("environment.forward")
     if config.webhooks:
         found.append("webhook")
     if config.log.requests:

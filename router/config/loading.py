@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 from router.config import addresses, values
 from router.config.model import (
     ApiToken,
+    Begin,
     Config,
     Durability,
     Environment,
@@ -16,16 +17,19 @@ from router.config.model import (
     Forward,
     Level,
     Log,
+    Order,
     Server,
     Storage,
     Target,
     Vendor,
     Webhook,
+    WhenFull,
 )
 from router.config.reader import ConfigurationError, Document, Node, Problem, Setting, spell
 from router.config.secret import SecretSource, reason
 from router.credentials import Scope, Token, digest
-from router.names import EnvironmentName
+from router.names import EnvironmentName, is_key
+from router.records import Kind
 from router.units import shown, size_text
 
 T = TypeVar("T")
@@ -33,6 +37,19 @@ T = TypeVar("T")
 
 def _several(setting: Setting[T]) -> Setting[tuple[T, ...]]:
     return lambda node: node.each(setting)
+
+
+def _label(node: Node) -> str:
+    text = node.text()
+    if not text or len(text) > 100 or not text.isprintable():
+        raise ValueError("must be 1 to 100 printable characters")
+    return text
+
+
+def _word(text: str) -> str:
+    if not is_key(text):
+        raise ValueError(f'{shown(text)} is no dialect: write one as in "launchdarkly"')
+    return text
 
 
 _DEMO_WAY_OUT: Final = 'write "127.0.0.1:8080" or "unix:/path", or serve a configuration of your own'
@@ -59,6 +76,7 @@ SERVER: Final[Mapping[str, Setting[Any]]] = {
 STORAGE: Final[Mapping[str, Setting[Any]]] = {
     "path": values.folder,
     "durability": values.choice(Durability),
+    "sync_interval": values.span,
     "min_free": values.size,
     "sweep_interval": values.span,
 }
@@ -72,12 +90,21 @@ FORWARD: Final[Mapping[str, Setting[Any]]] = {
     "url": values.parsed(addresses.url),
     "token": values.sent(values.secret),
     "key": values.sent(values.secret),
+    "name": lambda node: _label(node),
+    "kinds": _several(values.choice(Kind)),
+    "dialects": values.several(values.parsed(_word), "dialect", '["launchdarkly"]', least=1),
+    "begin": values.choice(Begin),
+    "order": values.choice(Order),
+    "max_bandwidth": values.size_or_none,
+    "max_requests": values.count(1, 1_000_000),
+    "windows": _several(lambda node: values.window(node.text())),
 }
 ENVIRONMENT: Final[Mapping[str, Setting[Any]]] = {
     "project": values.key_name,
     "key": values.key_name,
     "retention_age": values.age_or_none,
     "retention_bytes": values.size_or_none,
+    "when_full": values.choice(WhenFull),
     "dedup_window": values.duration,
     "sdk_keys": _several(values.sdk_key),
     "mobile_keys": _several(values.sdk_key),
@@ -262,7 +289,11 @@ def _environment(node: Node) -> Environment | None:
     first = node.document.claim("environment", name, node.place)
     if first is not None:
         node.fault(f"the same project and key as {spell(first)}: write all of an environment in one place", "key")
-    return Environment(name=name, forwards=found.pop("forward", ()), **found)
+    forwards: tuple[Forward, ...] = found.pop("forward", ())
+    called = [forward.called for forward in forwards]
+    if len(set(called)) < len(called):
+        node.fault("two of them are to the same place: give each a name of its own", "forward")
+    return Environment(name=name, forwards=forwards, **found)
 
 
 def _forward(node: Node) -> Forward | None:
@@ -274,6 +305,8 @@ def _forward(node: Node) -> Forward | None:
         node.fault(f"is nothing that {target} knows: write key, or leave it out for the SDK's own", "token")
     if target in (Target.ROUTER, Target.HTTP) and "key" in node.value:
         node.fault(f"is nothing that a forward to {target} sends: write token", "key")
+    if "kinds" in found:
+        found["kinds"] = found["kinds"] or None
     return Forward(**found) if "to" in found and "url" in found else None
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from router.credentials import CredentialKind, Keyring, Token, digest
 from router.names import EnvironmentName
+from router.records import Kind
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -41,6 +42,27 @@ class Target(StrEnum):
     STATSIG = "statsig"
     ROUTER = "router"
     HTTP = "http"
+
+
+class WhenFull(StrEnum):
+    """What gives way when forwards are behind by more than retention keeps: the oldest events, or new posts."""
+
+    TRIM = "trim"
+    REFUSE = "refuse"
+
+
+class Begin(StrEnum):
+    """Where a forward that is new begins: with all that is kept, or with what comes from then on."""
+
+    EARLIEST = "earliest"
+    LATEST = "latest"
+
+
+class Order(StrEnum):
+    """What a forward that is behind sends first."""
+
+    OLDEST = "oldest"
+    NEWEST = "newest"
 
 
 class Level(StrEnum):
@@ -96,11 +118,13 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storage:
-    """`[storage]`. min_free: bytes of free disk below which appends are refused; 0 never refuses.
-    sweep_interval: seconds between rounds of retention."""
+    """`[storage]`. min_free: bytes of free disk below which appends are refused; 0 never refuses. sync_interval:
+    seconds between syncs with `durability = "os"`, for flash that wears. sweep_interval: seconds between rounds of
+    retention."""
 
     path: Path = Path("/var/lib/router")
     durability: Durability = Durability.FSYNC
+    sync_interval: float = 5.0
     min_free: int = 256 * MIB
     sweep_interval: float = 10.0
 
@@ -116,12 +140,37 @@ class Log:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forward:
-    """`[[environment.forward]]`: where the environment's log is posted on to. key None: each event's own SDK's."""
+    """`[[environment.forward]]`: where the environment's log is posted on to. key None: each event's own SDK's.
+
+    name: of its cursor; made of target and URL where it is None. kinds, dialects: of the events that go on; None for
+    all. begin: None for `latest` to vendors, who had the rest from the SDKs, and `earliest` to others. max_bandwidth:
+    bytes a second; max_requests: a minute; None for no cap. windows: times of the day, UTC, as (begin, end) in seconds
+    from midnight; empty for all day.
+    """
 
     to: Target
     url: str
     token: str | None = field(default=None, repr=False)
     key: str | None = field(default=None, repr=False)
+    name: str | None = None
+    kinds: tuple[Kind, ...] | None = None
+    dialects: tuple[str, ...] | None = None
+    begin: Begin | None = None
+    order: Order = Order.OLDEST
+    max_bandwidth: int | None = None
+    max_requests: int | None = None
+    windows: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def called(self) -> str:
+        """Its name, given or made."""
+        return self.name or f"{self.to} {self.url}"
+
+    @property
+    def from_latest(self) -> bool:
+        if self.begin is None:
+            return self.to in (Target.LAUNCHDARKLY, Target.STATSIG)
+        return self.begin is Begin.LATEST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +183,7 @@ class Environment:
     name: EnvironmentName
     retention_age: float | None = 7 * DAY
     retention_bytes: int | None = 10 * GIB
+    when_full: WhenFull = WhenFull.TRIM
     dedup_window: float = HOUR
     sdk_keys: tuple[str, ...] = field(default=(), repr=False)
     mobile_keys: tuple[str, ...] = field(default=(), repr=False)

@@ -1,5 +1,7 @@
 """Health: live fails slow, ready fails fast and says why, and the actor tree for who has to find out."""
 
+from dataclasses import asdict
+
 import msgspec
 from quart import Quart, Response, request
 
@@ -48,6 +50,7 @@ class Health:
                 "low": statistics.low,
                 "epoch": statistics.epoch,
                 "fault": environment.fault,
+                "forwards": [asdict(forwarding.statistics()) for forwarding in environment.forwardings],
             }
             for name, environment in services.environments.items()
         ]

@@ -8,13 +8,14 @@ from typing import Final
 
 import structlog
 
-from router.dialects.dialect import Bounds, Dialect, Receipt, Refusal, Reply, Request, Route
+from router.credentials import fingerprint
+from router.dialects.dialect import Batch, Bounds, Dialect, Origin, Receipt, Refusal, Reply, Request, Route
 from router.errors import Busy, Fault, Interrupted, Rejected
 from router.http import cors
 from router.http.services import Services
 from router.names import EnvironmentName
 from router.pipeline.environments import Environment
-from router.pipeline.ledger import Append, Committed
+from router.pipeline.ledger import Append, Committed, Relayed
 from router.records import pack_body
 from router.store.dedup import NO_IDENTITIES, Identities, digest
 from router.store.quarantine import MAX_RAW, Item
@@ -55,12 +56,12 @@ class Ingest:
         self._received += 1
         name: EnvironmentName | None = None
         try:
-            environment = self._environment(dialect, route, request)
+            environment, used = self._environment(dialect, route, request)
             name = environment.name
             if oversize:
                 limit = self._services.max_body
                 raise Rejected(Fault.MALFORMED, f"the body has more than {limit} bytes: send smaller batches")
-            receipt = await self._keep(dialect, route, request, environment)
+            receipt = await self._keep(dialect, route, request, environment, used)
             reply = dialect.accepted(route, receipt)
         except Rejected as error:
             reply = self._refuse(dialect, route, Refusal(error.fault, error.message))
@@ -83,7 +84,7 @@ class Ingest:
             return Reply(200, (("Allow", f"{route.method}, OPTIONS"),))
         reply = Reply(route.cors.preflight_status, cors.preflight_headers(route.method, route.cors, request.headers))
         try:
-            name = self._environment(dialect, route, request).name
+            name = self._environment(dialect, route, request)[0].name
         except Rejected as error:
             if error.fault is Fault.UNKNOWN_CLIENT:
                 reply = self._refuse(dialect, route, Refusal(error.fault, error.message))
@@ -94,7 +95,8 @@ class Ingest:
     def statistics(self) -> IngestStatistics:
         return IngestStatistics(self._received, self._stored, self._duplicates, self._set_aside, dict(self._refused))
 
-    def _environment(self, dialect: Dialect, route: Route, request: Request) -> Environment:
+    def _environment(self, dialect: Dialect, route: Route, request: Request) -> tuple[Environment, str]:
+        """Where the request's events belong, and the fingerprint of the credential that it shows."""
         services = self._services
         claim = dialect.claim(route, request)
         keyring = services.keyring()
@@ -102,9 +104,14 @@ class Ingest:
             token = keyring.token(claim.secret)
             if token is None:
                 raise Rejected(Fault.UNAUTHENTICATED, "the API token is not known")
-            if claim.environment is None or claim.scope not in token.scopes or not token.covers(claim.environment):
-                raise Rejected(Fault.FORBIDDEN, f"the API token may not {claim.scope} here")
             name: EnvironmentName | None = claim.environment
+            if name is None and token.environments is not None and len(token.environments) == 1:
+                (name,) = token.environments
+            if name is None and claim.scope in token.scopes:
+                message = "the API token covers several environments: name one with ?project=…&environment=…"
+                raise Rejected(Fault.MALFORMED, message)
+            if name is None or claim.scope not in token.scopes or not token.covers(name):
+                raise Rejected(Fault.FORBIDDEN, f"the API token may not {claim.scope} here")
         else:
             name = keyring.environment(claim.secret, claim.kinds)
         if name is not None and name in services.damaged:
@@ -113,16 +120,18 @@ class Ingest:
             if "client_side_id" in request.parameters:
                 raise Rejected(Fault.UNKNOWN_CLIENT, "the client-side ID in the path is not known")
             raise Rejected(Fault.UNAUTHENTICATED, "the key is not known")
-        return services.environments[name]
+        return services.environments[name], fingerprint(claim.secret)
 
-    async def _keep(self, dialect: Dialect, route: Route, request: Request, environment: Environment) -> Receipt:
+    async def _keep(
+        self, dialect: Dialect, route: Route, request: Request, environment: Environment, used: str
+    ) -> Receipt:
         services = self._services
         if reasons := services.readiness():
             raise Busy("; ".join(reasons), retry_after=RETRY_AFTER)
         if environment.fault is not None:
             raise Busy(environment.fault, retry_after=PARKED_RETRY_AFTER)
-        append = self._append(dialect, route, request)
-        if not append.count and not append.set_aside:
+        append = self._append(dialect, route, request, used)
+        if not append.count and not append.set_aside and append.relayed is None:
             return Receipt(None, services.durability)
         committed: Committed = await environment.mailbox.ask(append, timeout=services.ask_timeout)
         if not committed.duplicate:
@@ -131,9 +140,10 @@ class Ingest:
             return Receipt(None, services.durability)
         self._stored += append.count - committed.duplicates
         self._duplicates += committed.duplicates
-        return Receipt((committed.first, committed.last), services.durability, committed.duplicate)
+        offsets = (committed.first, committed.last) if committed.last >= committed.first else None
+        return Receipt(offsets, services.durability, committed.duplicate)
 
-    def _append(self, dialect: Dialect, route: Route, request: Request) -> Append:
+    def _append(self, dialect: Dialect, route: Route, request: Request, used: str) -> Append:
         """Decode and pack in one go: the events are freed before the wait for the disk. Held over it by 64 requests at
         once they were cold when they were freed and cost a post 100 µs more (measured)."""
         batch = dialect.decode(route, request, self._bounds)
@@ -145,6 +155,11 @@ class Ingest:
         if batch.identity is not None or batch.event_identities:
             request_identity = None if batch.identity is None else digest(batch.identity)
             identities = Identities(request_identity, tuple(batch.event_identities or ()))
+        if batch.origin is not None:
+            relayed = _relayed(batch, batch.origin)
+            return Append(b"", len(batch.events), NO_IDENTITIES, set_aside, relayed)
+        # Sending the events on needs the key that they came with, and a secret is not stored: what names it will do.
+        batch.facts["key"] = used
         body = pack_body(dialect.name, route.endpoint, batch.facts, batch.events)
         return Append(body, len(batch.events), identities, set_aside)
 
@@ -157,3 +172,13 @@ class Ingest:
             return reply
         headers = cors.headers(route.cors, request.headers, self._services.origins(name))
         return Reply(reply.status, reply.headers + headers, reply.body)
+
+
+def _relayed(batch: Batch, origin: Origin) -> Relayed:
+    bodies = []
+    place = 0
+    for portion in batch.portions:
+        events = batch.events[place : place + portion.count]
+        bodies.append((pack_body(portion.dialect, portion.endpoint, portion.facts, events), portion.count))
+        place += portion.count
+    return Relayed(tuple(bodies), origin.source, origin.epoch, origin.offsets, origin.span)

@@ -84,6 +84,7 @@ class Committer:
         for ledger in self._ledgers():
             ledger.retract()
             ledger.publish()
+            ledger.settle(ledger.watermark.end)
         context.started()
         while True:
             try:

@@ -1,8 +1,9 @@
 """The environments of this router: for each its log, its watermark and its mailbox, and the actors that serve it."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from random import Random
+from types import MappingProxyType
 
 from router.actors.actor import Context
 from router.actors.mailbox import Mailbox
@@ -11,6 +12,7 @@ from router.actors.supervisor import Child, GiveUp, Strategy, Supervisor
 from router.clocks import Clock
 from router.names import EnvironmentName
 from router.pipeline.committer import Fragment
+from router.pipeline.forwarding import Forwarding
 from router.pipeline.ledger import Append, Ledger
 from router.pipeline.partition import Partition
 from router.pipeline.watermark import Watermark
@@ -19,6 +21,7 @@ from router.store.engine import Damaged, Engine
 from router.store.log import Log
 from router.store.meta import Meta
 from router.store.quarantine import Quarantine
+from router.store.sources import Sources
 
 MAILBOX = 1024  # requests that wait for one environment's partition before further ones are told to come back
 
@@ -35,11 +38,17 @@ class EnvironmentStatistics:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What the rest of the router needs of one environment. Passive: it outlives the actors' incarnations."""
+    """What the rest of the router needs of one environment. Passive: it outlives the actors' incarnations.
+
+    spool: bytes that may wait for the forwards before events are refused, and nothing that waits is deleted; None where
+    retention deletes whatever its forwards have.
+    """
 
     name: EnvironmentName
     ledger: Ledger
     mailbox: Mailbox[Append]
+    forwardings: tuple[Forwarding, ...] = ()
+    spool: int | None = None
 
     @property
     def log(self) -> Log:
@@ -52,17 +61,41 @@ class Environment:
     @property
     def fault(self) -> str | None:
         """Why nothing can be added, None while it can."""
-        return self.log.fault
+        if self.log.fault is not None or self.spool is None:
+            return self.log.fault
+        waiting = self.log.size_from(self.unsent)
+        if waiting <= self.spool or self.unsent >= self.watermark.end:
+            return None
+        return (
+            f"{waiting} bytes wait to be forwarded from {self.name} and retention_bytes keeps {self.spool}: see to the "
+            'forward that is behind, or set when_full = "trim"'
+        )
+
+    @property
+    def unsent(self) -> int:
+        """The offset of the first event that some forward still has to deal with; the watermark without any."""
+        return min((forwarding.offset for forwarding in self.forwardings), default=self.watermark.end)
+
+    @property
+    def deletable(self) -> int:
+        """The offset before which retention may delete."""
+        return self.watermark.end if self.spool is None else min(self.unsent, self.watermark.end)
 
     def statistics(self) -> EnvironmentStatistics:
         watermark = self.watermark.statistics()
         return EnvironmentStatistics(watermark.end, self.log.low, self.log.epoch, watermark.waiting)
 
 
+Forwards = Callable[[EnvironmentName, int, Ledger], tuple[Forwarding, ...]]
+
+
 class Environments(Mapping[EnvironmentName, Environment]):
     """Opens a log for every key of `windows`, whose values are the dedup windows in seconds, 0 for none.
 
-    clock: tells what is too old for the window when it is loaded.
+    clock: tells what is too old for the window when it is loaded. forwards: makes an environment's forwards of its
+    name, its log's number and its ledger; followers: the actors that follow its log, started after its partition.
+    lazy: whether answers do not wait for the disk. spools: of the environments that refuse events rather than delete
+    what was not forwarded, the bytes that may wait.
 
     One whose rows cannot be read at all is not among them but in `damaged`, with the reason; the others go on.
     """
@@ -76,7 +109,13 @@ class Environments(Mapping[EnvironmentName, Environment]):
         registry: Registry,
         clock: Clock,
         random: Random,
+        *,
+        forwards: Forwards = lambda _name, _number, _ledger: (),
+        followers: Callable[[Environment], Sequence[Child]] = lambda _environment: (),
+        lazy: bool = False,
+        spools: Mapping[EnvironmentName, int] = MappingProxyType({}),
     ) -> None:
+        self._followers = followers
         self._committer = committer
         self._registry = registry
         self._random = random
@@ -84,7 +123,8 @@ class Environments(Mapping[EnvironmentName, Environment]):
         self.damaged: dict[EnvironmentName, str] = {}
         for name, window in windows.items():
             try:
-                self._known[name] = _open(name, engine, meta, window, clock.now())
+                opened = _open(name, engine, meta, window, clock.now(), forwards, lazy=lazy)
+                self._known[name] = replace(opened, spool=spools.get(name))
             except Damaged as error:
                 self.damaged[name] = f"the log of {name} cannot be opened: {error}"
 
@@ -104,6 +144,7 @@ class Environments(Mapping[EnvironmentName, Environment]):
         """Every reader comes to the end of its stream, and no new one waits."""
         for environment in self._known.values():
             environment.watermark.close()
+            environment.ledger.settled.close()
 
     def supervisor(self) -> Supervisor:
         """One for one over the environments, each a subtree that is parked, not escalated, when it gives up."""
@@ -130,7 +171,7 @@ class Environments(Mapping[EnvironmentName, Environment]):
         return Supervisor(
             str(environment.name),
             Strategy.REST_FOR_ONE,
-            [partition],
+            [partition, *self._followers(environment)],
             registry=self._registry,
             random=self._random,
         )
@@ -151,13 +192,20 @@ def _parked(name: EnvironmentName, reason: str) -> Child:
     return Child(str(name), lambda: Parked(reason), give_up=GiveUp.PARK)
 
 
-def _open(name: EnvironmentName, engine: Engine, meta: Meta, window: float, now: int) -> Environment:
+def _open(
+    name: EnvironmentName, engine: Engine, meta: Meta, window: float, now: int, forwards: Forwards, *, lazy: bool
+) -> Environment:
     row = meta.log(name)
     log = Log(name, engine, row)
     dedup = DedupWindow(engine, row.number, seconds=window, now=now) if window else None
     # Nothing is visible before the committer's first sync: what a crash left in the log may not be on disk yet.
-    return Environment(
-        name,
-        Ledger(log, dedup, Quarantine(engine, row.number), Watermark(log.low)),
-        Mailbox(f"{name}/partition", MAILBOX),
+    ledger = Ledger(
+        log,
+        dedup,
+        Quarantine(engine, row.number),
+        Watermark(log.low),
+        Sources(engine, row.number),
+        Watermark(log.low) if lazy else None,
     )
+    mailbox: Mailbox[Append] = Mailbox(f"{name}/partition", MAILBOX)
+    return Environment(name, ledger, mailbox, forwards(name, row.number, ledger))

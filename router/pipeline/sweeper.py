@@ -97,7 +97,7 @@ class Sweeper:
 
     async def _trim(self, context: Context[None], name: EnvironmentName, environment: Environment) -> None:
         log = environment.log
-        end = environment.watermark.end
+        end = environment.deletable
         try:
             low = low_mark(log, self._retention(name), self._clock.now(), end)
             size = log.size_from(log.low) - log.size_from(low)

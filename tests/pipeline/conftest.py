@@ -23,6 +23,7 @@ from router.store.engine import Engine
 from router.store.log import Log
 from router.store.meta import Meta
 from router.store.quarantine import Quarantine
+from router.store.sources import Sources
 from router.store.threads import Threads
 
 NAME = EnvironmentName("default", "production")
@@ -45,7 +46,9 @@ class Bench:
         window = DedupWindow(self.engine, row.number, seconds=60, now=self.clock.now())
         self.log = Log(NAME, self.engine, row)
         self.watermark = Watermark(self.log.low)
-        self.ledger = Ledger(self.log, window, Quarantine(self.engine, row.number), self.watermark)
+        self.ledger = Ledger(
+            self.log, window, Quarantine(self.engine, row.number), self.watermark, Sources(self.engine, row.number)
+        )
         self.committed: Callable[[], list[Ledger]] = lambda: [self.ledger]
         self.mailbox: Mailbox[Fragment] = Mailbox("committer", 64)
         self.fsync = True
