@@ -9,7 +9,7 @@ from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
 from router.dialects.dialect import Dialect, Reply, Request, Route
-from router.http import cors, problems
+from router.http import cors, gate, problems, rules
 from router.http.backups import Backups
 from router.http.guard import oversize
 from router.http.health import Health
@@ -31,7 +31,8 @@ def create_app(services: Services, dialects: Sequence[Dialect], ingest: Ingest) 
     Health(services).attach(app)
     QuarantineReader(services).attach(app)
     if services.checkpoints is not None:
-        Backups(services, services.checkpoints).attach(app)
+        Backups(services.checkpoints).attach(app)
+    gate.enforce(app, services, rules.RULES | rules.of_dialects(dialects))
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _server_error)
     return app

@@ -27,12 +27,14 @@ class Drain:
     begun: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Services:
-    """keyring: read at every request, so that a reload takes effect at once. readiness: reasons why events cannot be
-    made durable now; empty when they can. origins: allowed to browsers, by environment, or None for the server's own.
-    durability: the configured level, said in every accepted answer. damaged: environments that cannot be opened, and
-    why."""
+    """What a reload changes is set anew here: read it at every use and keep nothing of it.
+
+    readiness: reasons why events cannot be made durable now; empty when they can. origins: allowed to browsers, by
+    environment, or None for the server's own. durability: the configured level, said in every accepted answer. damaged:
+    environments that cannot be opened, and why.
+    """
 
     clock: Clock
     keyring: Callable[[], Keyring]
