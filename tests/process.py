@@ -19,12 +19,15 @@ class RouterProcess:
     Without a `config` it is the demo, on a free port that stays the same across restarts.
     """
 
-    def __init__(self, data: Path, config: Path | None = None, *, environ: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, data: Path, config: Path | None = None, *, environ: dict[str, str] | None = None, secure: bool = False
+    ) -> None:
         self.data = data
         self.config = config
         self.url = ""
         self.errors = data.with_suffix(".log")
         self._environ = os.environ | (environ or {})
+        self._scheme = "https" if secure else "http"
         self._process: subprocess.Popen[str] | None = None
 
     @property
@@ -41,14 +44,14 @@ class RouterProcess:
         command = [sys.executable, "-m", "router", "serve", "--data", str(self.data)]
         command += ["--config", str(self.config)] if self.config else ["--demo"]
         if self.url or not self.config:
-            command += ["--bind", self.url.removeprefix("http://") or "127.0.0.1:0"]
+            command += ["--bind", self.url.removeprefix(f"{self._scheme}://") or "127.0.0.1:0"]
         with self.errors.open("a") as errors:
             self._process = subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=errors, text=True, env=self._environ
             )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        match = re.search(r"http://\S+?:\d+", line)
+        match = re.search(rf"{self._scheme}://\S+?:\d+", line)
         if match is None:
             raise AssertionError(f"the router did not start: {line!r}\n{self.errors.read_text()}")
         self.url = match[0].rstrip(",")
@@ -92,11 +95,15 @@ class RouterProcess:
 
 @contextlib.contextmanager
 def router(
-    data: Path | None = None, config: Path | None = None, *, environ: dict[str, str] | None = None
+    data: Path | None = None,
+    config: Path | None = None,
+    *,
+    environ: dict[str, str] | None = None,
+    secure: bool = False,
 ) -> Iterator[RouterProcess]:
     """A running router; killed at the end if it still runs, with its errors shown when the test fails."""
     with tempfile.TemporaryDirectory(prefix="router-test-") as directory:
-        process = RouterProcess(data or Path(directory) / "data", config, environ=environ)
+        process = RouterProcess(data or Path(directory) / "data", config, environ=environ, secure=secure)
         process.start()
         try:
             yield process

@@ -108,6 +108,11 @@ class Guard:
             if not exchange.answering:
                 await exchange.answer(503, b"application/json", _SLOW, *_AGAIN)
 
+    def limit(self, limits: GuardLimits) -> None:
+        """Hold requests that begin from now on to other limits."""
+        self.limits = limits
+        self.budget.resize(limits.max_in_flight)
+
     def statistics(self) -> GuardStatistics:
         return GuardStatistics(
             self._requests, self._open, self._http2, self._slow, self.oversize, self.budget.statistics()

@@ -13,7 +13,7 @@ import logging
 import socket
 import ssl
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -29,7 +29,6 @@ from router.http.connection import Connection
 from router.http.guard import Application
 from router.http.sockets import Listener
 
-MAX_HEAD: Final = 64 * 1024  # bytes of request line and headers; the image fallback and long tags need some
 HANDSHAKE_TIMEOUT: Final = 10.0  # seconds for TLS; hypercorn's minute would outlast every drain
 BODY_PIECES: Final = 2  # that wait for the application, of up to 64 KiB each; the guard's budget does not see them
 GRACE: Final = 0.2  # seconds in which a request that is on the wire when the drain begins still finds its connection
@@ -43,10 +42,15 @@ _Stream = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """Times in seconds. drain_timeout: for requests in flight at a stop."""
+    """Times in seconds, sizes in bytes. drain_timeout: for requests in flight at a stop. head_timeout: from the first
+    byte of a request to the end of its head. max_connections: open at once. max_head: a request line with headers; the
+    image fallback and long tags need some."""
 
     keep_alive_timeout: float = 75.0
     drain_timeout: float = 10.0
+    head_timeout: float = 10.0
+    max_connections: int = 20_000
+    max_head: int = 64 * 1024
     tls_cert: Path | None = None
     tls_key: Path | None = None
 
@@ -75,6 +79,20 @@ class Server:
         self._accepted = 0
         self._aborted = 0
         self._failed = 0
+        self._context = self._tls()
+
+    def reload_certificate(self, certificate: Path | None, key: Path | None) -> None:
+        """Show these to clients that connect from now on; without effect where TLS is off.
+
+        Raises:
+            OSError: a file cannot be read, or the two do not fit.
+        """
+        if self._context is not None and certificate is not None:
+            self._context.load_cert_chain(certificate, key)
+
+    def limit(self, head_timeout: float, max_connections: int) -> None:
+        """Hold connections that are opened from now on to other limits."""
+        self._settings = replace(self._settings, head_timeout=head_timeout, max_connections=max_connections)
 
     async def serve(
         self, stopping: trio.Event, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -83,7 +101,7 @@ class Server:
         is cancelled, within the two."""
         config = self._config()
         context = WorkerContext(None)
-        tls = self._tls()
+        tls = self._context
         handler = partial(self._connection, config, context)
         async with trio.open_nursery() as connections:
             try:
@@ -148,7 +166,7 @@ class Server:
         config.keep_alive_timeout = self._settings.keep_alive_timeout
         config.keep_alive_max_requests = 2**62
         config.graceful_timeout = self._settings.drain_timeout
-        config.h11_max_incomplete_size = MAX_HEAD
+        config.h11_max_incomplete_size = self._settings.max_head
         config.include_server_header = False
         config.max_app_queue_size = BODY_PIECES
         config.ssl_handshake_timeout = HANDSHAKE_TIMEOUT

@@ -6,6 +6,7 @@ from random import Random
 
 from router.actors.registry import Registry
 from router.clocks import Clock
+from router.config import Config
 from router.credentials import Keyring
 from router.names import EnvironmentName
 from router.pipeline.checkpoints import Checkpoints
@@ -33,7 +34,7 @@ class Services:
 
     readiness: reasons why events cannot be made durable now; empty when they can. origins: allowed to browsers, by
     environment, or None for the server's own. durability: the configured level, said in every accepted answer. damaged:
-    environments that cannot be opened, and why.
+    environments that cannot be opened, and why. config: the whole configuration in force.
     """
 
     clock: Clock
@@ -53,3 +54,4 @@ class Services:
     started: int = 0
     damaged: Mapping[EnvironmentName, str] = field(default_factory=dict)
     checkpoints: Checkpoints | None = None
+    config: Config = field(default_factory=Config)
