@@ -67,6 +67,7 @@ def _serve(settings: config.Config, reread: Callable[[], config.Config] | None) 
         sys.stdout.flush()
 
     daemon.calm_collector()
+    daemon.raise_file_limit()
     try:
         trio.run(_run, settings, reread, announce)
     except Locked:

@@ -7,6 +7,7 @@ never be retried in the same process.
 import faulthandler
 import gc
 import os
+import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -41,7 +42,7 @@ from router.pipeline.committer import Committer, Fragment
 from router.pipeline.environments import Environments
 from router.pipeline.space import Space
 from router.pipeline.sweeper import Sweeper
-from router.reload import Reload, follow, guard_limits, retention
+from router.reload import Reload, admission_limits, follow, guard_limits, retention
 from router.store.engine import Engine
 from router.store.meta import Meta
 from router.store.threads import Threads
@@ -107,6 +108,12 @@ def calm_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+
+
+def raise_file_limit() -> None:
+    """Let this process open as many files as it may: each connection is one, and the usual default is 1,024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 @contextmanager
@@ -176,7 +183,7 @@ async def _run(
             random,
         )
         space = Space(config.storage.min_free)
-        services = _services(config, clock, environments, registry, space, Checkpoints(engine, threads), random)
+        services = _services(config, clock, environments, registry, space, threads, Checkpoints(engine, threads), random)
         sweeper = _sweeper(services, engine, meta, threads, space, environments)
         guard, server = _front(config, services, listeners)
         reload = Reload(reread, services, environments, guard, server, threads, notifier, space)
@@ -218,6 +225,7 @@ def _services(
     environments: Environments,
     registry: Registry,
     space: Space,
+    threads: Threads,
     checkpoints: Checkpoints,
     random: Random,
 ) -> Services:
@@ -243,6 +251,7 @@ def _services(
         streams=StreamLimits(heartbeat=config.server.heartbeat),
         random=random,
         started=clock.now(),
+        threads=threads,
     )
     follow(services, config)
     return services
@@ -255,7 +264,7 @@ def _front(config: Config, services: Services, listeners: tuple[Listener, ...]) 
         keep_alive_timeout=server.keep_alive_timeout,
         drain_timeout=server.drain_timeout,
         head_timeout=server.head_timeout,
-        max_connections=server.max_connections,
+        admission=admission_limits(config),
         max_head=server.max_head,
         tls_cert=server.tls_cert,
         tls_key=server.tls_key,

@@ -10,6 +10,8 @@ import structlog
 import trio
 
 from router.config import Config, ConfigurationError
+from router.http.admission import AdmissionLimits
+from router.http.clients import Proxies
 from router.http.guard import Guard, GuardLimits
 from router.http.server import Server
 from router.http.services import Services, StreamLimits
@@ -130,7 +132,7 @@ async def put_in_force(
             await environments.add(environment.name, environment.dedup_window)
     follow(services, new)
     guard.limit(guard_limits(new))
-    server.limit(new.server.head_timeout, new.server.max_connections)
+    server.limit(new.server.head_timeout, admission_limits(new))
     kept = {environment.name for environment in new.environments}
     for name in [name for name in environments if name not in kept]:
         environments.withdraw(name)
@@ -171,4 +173,11 @@ def retention(services: Services) -> Callable[[EnvironmentName], Retention]:
 def guard_limits(config: Config) -> GuardLimits:
     """What the guard holds requests to."""
     server = config.server
-    return GuardLimits(server.max_in_flight, server.max_body, server.body_timeout)
+    proxies = Proxies(server.trusted_proxies)
+    return GuardLimits(server.max_in_flight, server.max_body, server.body_timeout, server.max_per_address, proxies)
+
+
+def admission_limits(config: Config) -> AdmissionLimits:
+    """What the server holds new connections to."""
+    server = config.server
+    return AdmissionLimits(server.max_connections, server.max_per_address, Proxies(server.trusted_proxies))

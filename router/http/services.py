@@ -11,6 +11,7 @@ from router.credentials import Keyring
 from router.names import EnvironmentName
 from router.pipeline.checkpoints import Checkpoints
 from router.pipeline.environments import Environment
+from router.store.threads import Threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +56,4 @@ class Services:
     damaged: Mapping[EnvironmentName, str] = field(default_factory=dict)
     checkpoints: Checkpoints | None = None
     config: Config = field(default_factory=Config)
+    threads: Threads = field(default_factory=Threads)
