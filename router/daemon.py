@@ -183,7 +183,8 @@ async def _run(
             random,
         )
         space = Space(config.storage.min_free)
-        services = _services(config, clock, environments, registry, space, threads, Checkpoints(engine, threads), random)
+        checkpoints = Checkpoints(engine, threads)
+        services = _services(config, clock, environments, registry, space, threads, checkpoints, random)
         sweeper = _sweeper(services, engine, meta, threads, space, environments)
         guard, server = _front(config, services, listeners)
         reload = Reload(reread, services, environments, guard, server, threads, notifier, space)

@@ -17,7 +17,7 @@ NOBODY = Proxies(())
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for what the server does in its own time."""
     with trio.fail_after(5):
-        while not condition():  # noqa: ASYNC110 - there is no event for it
+        while not condition():
             await trio.sleep(0.01)
 
 
