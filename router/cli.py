@@ -20,6 +20,7 @@ from router.commands.client import Client, Unanswered
 from router.credentials import Scope, digest, new_token
 from router.errors import Fatal
 from router.names import EnvironmentName
+from router.redaction import Redactor
 from router.store.engine import Damaged, Locked
 from router.systemd import Notifier
 
@@ -54,12 +55,13 @@ def serve(path: Path | None, data: Path | None, bind: tuple[str, ...], demo: boo
                 settings = config.read(path or DEFAULT_CONFIG, environ=os.environ, bind=bind, data=directory)
         except config.ConfigurationError as error:
             _report(error)
-        logs.configure(settings.log.level, settings.log.format)
+        curtain = logs.Curtain(Redactor(settings.secrets()))
+        logs.configure(settings.log.level, settings.log.format, curtain)
         reread = partial(config.read, path or DEFAULT_CONFIG, environ=os.environ, bind=bind, data=directory)
-        _serve(settings, None if demo else reread)
+        _serve(settings, None if demo else reread, curtain)
 
 
-def _serve(settings: config.Config, reread: Callable[[], config.Config] | None) -> None:
+def _serve(settings: config.Config, reread: Callable[[], config.Config] | None, curtain: logs.Curtain) -> None:
     def announce(running: daemon.Running) -> None:
         click.echo(f"router {__version__} serves on {', '.join(running.addresses)}")
         if reread is None:
@@ -69,7 +71,7 @@ def _serve(settings: config.Config, reread: Callable[[], config.Config] | None) 
     daemon.calm_collector()
     daemon.raise_file_limit()
     try:
-        trio.run(_run, settings, reread, announce)
+        trio.run(_run, settings, reread, announce, curtain)
     except Locked:
         _fail(IN_USE, f"{settings.storage.path} is in use by another router: stop it, or choose another --data")
     except (Fatal, Damaged, RestartsExceeded) as error:
@@ -78,8 +80,13 @@ def _serve(settings: config.Config, reread: Callable[[], config.Config] | None) 
         _fail(FAILED, str(error))
 
 
-async def _run(settings: config.Config, reread: Callable[[], config.Config] | None, announce: daemon.Announce) -> None:
-    await daemon.run(settings, announce=announce, notifier=Notifier(os.environ), reread=reread)
+async def _run(
+    settings: config.Config,
+    reread: Callable[[], config.Config] | None,
+    announce: daemon.Announce,
+    curtain: logs.Curtain,
+) -> None:
+    await daemon.run(settings, announce=announce, notifier=Notifier(os.environ), reread=reread, curtain=curtain)
 
 
 @main.command()

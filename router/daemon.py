@@ -37,6 +37,7 @@ from router.http.ingest import Ingest
 from router.http.server import Server, ServerSettings
 from router.http.services import Services, StreamLimits
 from router.http.sockets import Listener, open_listeners
+from router.logs import Curtain
 from router.pipeline.checkpoints import Checkpoints
 from router.pipeline.committer import Committer, Fragment
 from router.pipeline.environments import Environments
@@ -130,11 +131,12 @@ async def run(
     announce: Announce,
     notifier: Notifier,
     reread: Callable[[], Config] | None = None,
+    curtain: Curtain | None = None,
     clock: Clock | None = None,
     random: Random | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain and return. A second signal skips the drain. SIGHUP puts what `reread`
-    returns in force.
+    returns in force; what must not be logged from then on is told to `curtain`.
 
     Raises:
         Locked: another process has the data directory open.
@@ -155,12 +157,13 @@ async def run(
     # Listened to from the beginning: a signal during a long recovery, or in the moment after READY, must not kill.
     receiver = trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     with receiver as signals, _watched_end():
-        await _run(config, reread, listeners, threads, clock, random, announce, notifier, signals)
+        await _run(config, reread, curtain or Curtain(), listeners, threads, clock, random, announce, notifier, signals)
 
 
 async def _run(
     config: Config,
     reread: Callable[[], Config] | None,
+    curtain: Curtain,
     listeners: tuple[Listener, ...],
     threads: Threads,
     clock: Clock,
@@ -187,7 +190,7 @@ async def _run(
         services = _services(config, clock, environments, registry, space, threads, checkpoints, random)
         sweeper = _sweeper(services, engine, meta, threads, space, environments)
         guard, server = _front(config, services, listeners)
-        reload = Reload(reread, services, environments, guard, server, threads, notifier, space)
+        reload = Reload(reread, services, environments, guard, server, threads, notifier, space, curtain)
         root = _tree(
             config, services, environments, committer, space, sweeper, engine, threads, server, registry, random
         )

@@ -15,6 +15,7 @@ from router.http.clients import Proxies
 from router.http.guard import Guard, GuardLimits
 from router.http.server import Server
 from router.http.services import Services, StreamLimits
+from router.logs import Curtain
 from router.names import EnvironmentName
 from router.pipeline.environments import Environments
 from router.pipeline.retention import Retention
@@ -54,6 +55,7 @@ class Reload:
         threads: Threads,
         notifier: Notifier,
         space: Space,
+        curtain: Curtain,
         *,
         followers: Sequence[Follower] = (),
     ) -> None:
@@ -65,6 +67,7 @@ class Reload:
         self._threads = threads
         self._notifier = notifier
         self._space = space
+        self._curtain = curtain
         self._followers = followers
         self._asked = trio.Event()
         self._done = 0
@@ -104,6 +107,7 @@ class Reload:
         try:
             await put_in_force(new, self._services, self._environments, self._guard, self._server)
             self._space.min_free = new.storage.min_free
+            self._curtain.redact = self._services.redact
             for tell in self._followers:
                 await tell(new)
         except Exception:  # noqa: BLE001 - whatever it is, the router goes on serving

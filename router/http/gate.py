@@ -9,6 +9,7 @@ from quart import Quart, Response, g, request
 from router.credentials import Scope, Token
 from router.errors import Fault, Rejected
 from router.http import access, cors, problems
+from router.http.headers import harden
 from router.http.rules import Kind, Rule, rule_of
 from router.http.services import Services
 
@@ -29,8 +30,8 @@ def enforce(app: Quart, services: Services, rules: Mapping[str, Rule]) -> None:
         if found.setdefault(registered.endpoint, rule) != rule:
             raise LookupError(f"endpoint {registered.endpoint!r} is behind several rules: register it once for each")
     for endpoint, rule in found.items():
-        if rule.kind in (Kind.SCOPE, Kind.OPERATOR):
-            app.view_functions[endpoint] = _behind(rule, services, app.ensure_async(app.view_functions[endpoint]))
+        if rule.kind is not Kind.SDK:
+            app.view_functions[endpoint] = _behind(app, rule, services, app.ensure_async(app.view_functions[endpoint]))
 
 
 def holder() -> Token:
@@ -38,24 +39,27 @@ def holder() -> Token:
     return cast("Token", g.holder)
 
 
-def _behind(rule: Rule, services: Services, view: _View) -> _View:
+def _behind(app: Quart, rule: Rule, services: Services, view: _View) -> _View:
     @wraps(view)
     async def gated(*arguments: Any, **parameters: Any) -> Any:  # noqa: ANN401 - whatever the endpoint takes and gives
         if request.method != "OPTIONS":  # a preflight shows no credential, and learns nothing
             try:
                 g.holder = _admitted(rule, services)
             except Rejected as error:
-                return _refused(rule, services, error)
-        return await view(*arguments, **parameters)
+                return harden(_refused(rule, services, error))
+        made = await app.make_response(await view(*arguments, **parameters))
+        return harden(made) if isinstance(made, Response) else made
 
     return gated
 
 
-def _admitted(rule: Rule, services: Services) -> Token:
+def _admitted(rule: Rule, services: Services) -> Token | None:
+    if rule.scope is None:
+        return None
     headers = {name.lower(): value for name, value in request.headers.items()}
-    if rule.kind is Kind.OPERATOR and access.is_local(request.remote_addr, headers):
+    local = access.is_local(request.remote_addr, headers) and not access.is_lured(headers)
+    if rule.kind is Kind.OPERATOR and local:
         return OPERATOR
-    assert rule.scope is not None  # noqa: S101 - true of both kinds that are gated
     token = access.require(services.keyring(), access.presented(headers, request.args), rule.scope)
     if rule.kind is Kind.OPERATOR and not all(map(token.covers, services.environments)):
         raise Rejected(Fault.FORBIDDEN, "the API token does not cover all environments, which this tells about")
