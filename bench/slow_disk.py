@@ -72,9 +72,8 @@ def main() -> None:
             line, taken = measure(Path(folder), binary, delay, options.seconds)
             ranks = statistics.quantiles(taken, n=100)
             posts = line.split("req/s=")[1].split()[0]
-            print(
-                f"fdatasync + {delay:2} ms: {posts:>6} posts/s; other answers p50 {ranks[49]:.1f} ms, p99 {ranks[98]:.1f} ms"
-            )
+            others = f"other answers p50 {ranks[49]:.1f} ms, p99 {ranks[98]:.1f} ms"
+            print(f"fdatasync + {delay:2} ms: {posts:>6} posts/s; {others}")
 
 
 if __name__ == "__main__":

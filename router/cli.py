@@ -1,10 +1,12 @@
 """The `router` command."""
 
+import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,7 +17,10 @@ from router import __version__, config, daemon, logs
 from router.actors.supervisor import RestartsExceeded
 from router.commands import backup as copies
 from router.commands.client import Client, Unanswered
+from router.credentials import Scope, digest, new_token
 from router.errors import Fatal
+from router.names import EnvironmentName
+from router.redaction import Redactor
 from router.store.engine import Damaged, Locked, NoSpace
 from router.systemd import Notifier
 
@@ -50,20 +55,23 @@ def serve(path: Path | None, data: Path | None, bind: tuple[str, ...], demo: boo
                 settings = config.read(path or DEFAULT_CONFIG, environ=os.environ, bind=bind, data=directory)
         except config.ConfigurationError as error:
             _report(error)
-        logs.configure(settings.log.level, settings.log.format)
-        _serve(settings, demo=demo)
+        curtain = logs.Curtain(Redactor(settings.secrets()))
+        logs.configure(settings.log.level, settings.log.format, curtain)
+        reread = partial(config.read, path or DEFAULT_CONFIG, environ=os.environ, bind=bind, data=directory)
+        _serve(settings, None if demo else reread, curtain)
 
 
-def _serve(settings: config.Config, *, demo: bool) -> None:
+def _serve(settings: config.Config, reread: Callable[[], config.Config] | None, curtain: logs.Curtain) -> None:
     def announce(running: daemon.Running) -> None:
         click.echo(f"router {__version__} serves on {', '.join(running.addresses)}")
-        if demo:
+        if reread is None:
             click.echo(_paste(next((url for url in running.addresses if url.startswith("http")), "")))
         sys.stdout.flush()
 
     daemon.calm_collector()
+    daemon.raise_file_limit()
     try:
-        trio.run(_run, settings, announce)
+        trio.run(_run, settings, reread, announce, curtain)
     except Locked:
         _fail(IN_USE, f"{settings.storage.path} is in use by another router: stop it, or choose another --data")
     except (Fatal, Damaged, NoSpace, RestartsExceeded) as error:
@@ -72,8 +80,13 @@ def _serve(settings: config.Config, *, demo: bool) -> None:
         _fail(FAILED, str(error))
 
 
-async def _run(settings: config.Config, announce: daemon.Announce) -> None:
-    await daemon.run(settings, announce=announce, notifier=Notifier(os.environ))
+async def _run(
+    settings: config.Config,
+    reread: Callable[[], config.Config] | None,
+    announce: daemon.Announce,
+    curtain: logs.Curtain,
+) -> None:
+    await daemon.run(settings, announce=announce, notifier=Notifier(os.environ), reread=reread, curtain=curtain)
 
 
 @main.command()
@@ -141,6 +154,37 @@ def _configured(path: Path) -> config.Config:
         return config.read(path, environ=os.environ)
     except config.ConfigurationError as error:
         _report(error)
+
+
+@main.command()
+@click.option("--name", default="reader", show_default=True, help="What logs call it.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice([scope.value for scope in Scope]),
+    help="What it may do; may be repeated [default: stream].",
+)
+@click.option(
+    "--env", "environments", multiple=True, metavar="PROJECT/ENV", help="Where; may be repeated [default: everywhere]."
+)
+def token(name: str, scopes: tuple[str, ...], environments: tuple[str, ...]) -> None:
+    """Make an API token: printed once, with the configuration block that knows its SHA-256 only."""
+    try:
+        for environment in environments:
+            EnvironmentName.parse(environment)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--env") from None
+    if len(name) > 100 or not name.isprintable() or not name:
+        raise click.BadParameter("must be 1 to 100 printable characters", param_hint="--name")
+    secret = new_token()
+    click.echo(f"# The token, shown this once; keep it where its user can read it:\n#   {secret}\n")
+    click.echo("# For the configuration; then reload the router with SIGHUP:")
+    click.echo("[[token]]")
+    click.echo(f"name = {json.dumps(name, ensure_ascii=False)}")
+    click.echo(f'sha256 = "{digest(secret).hex()}"')
+    click.echo(f"scopes = {json.dumps(list(dict.fromkeys(scopes)) or [Scope.STREAM.value])}")
+    click.echo(f"environments = {json.dumps(list(dict.fromkeys(environments)) or ['*'])}")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ never be retried in the same process.
 import faulthandler
 import gc
 import os
+import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -27,27 +28,28 @@ from router.actors.supervisor import Child, RestartsExceeded, Root, Strategy, Su
 from router.clocks import Clock, Stamps, SystemClock
 from router.config import Config, Durability
 from router.config.model import WhenFull
+from router.credentials import Keyring
 from router.dialects.cloudevents import CloudEvents
 from router.dialects.dialect import Dialect
 from router.dialects.launchdarkly import LaunchDarkly
 from router.dialects.statsig import Statsig
 from router.errors import Fatal
 from router.http.app import create_app
-from router.http.guard import Guard, GuardLimits
+from router.http.guard import Guard
 from router.http.ingest import Ingest
 from router.http.server import Server, ServerSettings
 from router.http.services import Services, StreamLimits
 from router.http.sockets import Listener, open_listeners
+from router.logs import Curtain
 from router.names import EnvironmentName
 from router.pipeline.checkpoints import Checkpoints
 from router.pipeline.committer import Committer, Fragment
 from router.pipeline.environments import Environments
 from router.pipeline.forwards import Forwards
-from router.pipeline.retention import Retention
 from router.pipeline.space import Space
 from router.pipeline.sweeper import Sweeper
 from router.pipeline.syncer import Syncer
-from router.redaction import Redactor
+from router.reload import Reload, admission_limits, follow, guard_limits, retention
 from router.store.engine import Damaged, Engine, NoSpace
 from router.store.meta import Meta
 from router.store.threads import Threads
@@ -115,6 +117,12 @@ def calm_collector() -> None:
     gc.set_threshold(50_000, 20, 20)
 
 
+def raise_file_limit() -> None:
+    """Let this process open as many files as it may: each connection is one, and the usual default is 1,024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 @contextmanager
 def _watched_end() -> Iterator[None]:
     try:
@@ -128,10 +136,13 @@ async def run(
     *,
     announce: Announce,
     notifier: Notifier,
+    reread: Callable[[], Config] | None = None,
+    curtain: Curtain | None = None,
     clock: Clock | None = None,
     random: Random | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then drain and return. A second signal skips the drain.
+    """Serve until SIGTERM or SIGINT, then drain and return. A second signal skips the drain. SIGHUP puts what `reread`
+    returns in force; what must not be logged from then on is told to `curtain`.
 
     Raises:
         Locked: another process has the data directory open.
@@ -150,10 +161,12 @@ async def run(
         tls=config.server.tls_cert is not None,
     )
     # Listened to from the beginning: a signal during a long recovery, or in the moment after READY, must not kill.
-    receiver = trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT)
+    receiver = trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     with receiver as signals, _watched_end():
         try:
-            await _run(config, listeners, threads, clock, random, announce, notifier, signals)
+            await _run(
+                config, reread, curtain or Curtain(), listeners, threads, clock, random, announce, notifier, signals
+            )
         except BaseExceptionGroup as group:
             if (reason := _reason(group)) is not None:
                 raise reason from group
@@ -173,6 +186,8 @@ def _reason(group: BaseExceptionGroup[BaseException]) -> Exception | None:
 
 async def _run(
     config: Config,
+    reread: Callable[[], Config] | None,
+    curtain: Curtain,
     listeners: tuple[Listener, ...],
     threads: Threads,
     clock: Clock,
@@ -200,33 +215,39 @@ async def _run(
             spools=_spools(config),
         )
         space = Space(config.storage.min_free)
-        sweeper = _sweeper(config, engine, meta, threads, space, environments, clock)
-        services = _services(config, clock, environments, registry, space, Checkpoints(engine, threads), random)
+        checkpoints = Checkpoints(engine, threads)
+        services = _services(config, clock, environments, registry, space, threads, checkpoints, random)
+        sweeper = _sweeper(services, engine, meta, threads, space, environments)
+        guard, server = _front(config, services, listeners)
+        reload = Reload(reread, services, environments, guard, server, threads, notifier, space, curtain)
         root = _tree(
-            config, services, environments, committer, space, sweeper, engine, threads, listeners, registry, random
+            config, services, environments, committer, space, sweeper, engine, threads, server, registry, random
         )
         async with trio.open_nursery() as nursery:
             handle = await nursery.start(_run_tree, root, nursery.cancel_scope)
             announce(Running(tuple(listener.address for listener in listeners)))
             notifier.ready(f"serving {len(environments)} environments")
-            nursery.start_soon(_stop_on_signal, signals, handle.stop, nursery.cancel_scope, notifier, _budget(config))
+            nursery.start_soon(reload.run)
+            nursery.start_soon(
+                _heed_signals, signals, reload.ask, handle.stop, nursery.cancel_scope, notifier, _budget(config)
+            )
         _log.info("drained", **{str(name): item.watermark.end for name, item in environments.items()})
 
 
 def _sweeper(
-    config: Config,
+    services: Services,
     engine: Engine,
     meta: Meta,
     threads: Threads,
     space: Space,
     environments: Environments,
-    clock: Clock,
 ) -> Callable[[], Sweeper]:
-    kept = {item.name: Retention(item.retention_age, item.retention_bytes) for item in config.environments}
-    interval = config.storage.sweep_interval
+    interval = services.config.storage.sweep_interval
 
     def make() -> Sweeper:
-        return Sweeper(engine, meta, threads, space, environments, lambda name: kept[name], clock, interval=interval)
+        return Sweeper(
+            engine, meta, threads, space, environments, retention(services), services.clock, interval=interval
+        )
 
     return make
 
@@ -237,16 +258,10 @@ def _services(
     environments: Environments,
     registry: Registry,
     space: Space,
+    threads: Threads,
     checkpoints: Checkpoints,
     random: Random,
 ) -> Services:
-    origins = {environment.name: environment.cors_origins for environment in config.environments}
-    server = config.server
-
-    def allowed(name: EnvironmentName | None) -> tuple[str, ...]:
-        own = origins.get(name) if name is not None else None
-        return server.cors_origins if own is None else own
-
     def readiness() -> list[str]:
         if services.drain.begun:
             return ["the router is stopping"]
@@ -255,25 +270,39 @@ def _services(
             return [f"the committer is {state.value}"]
         return [] if space.reason is None else [space.reason]
 
-    keyring = config.keyring()
     services = Services(
         clock=clock,
-        keyring=lambda: keyring,
+        keyring=Keyring,
         environments=environments,
         damaged=environments.damaged,
         checkpoints=checkpoints,
         registry=registry,
         readiness=readiness,
-        origins=allowed,
-        redact=Redactor(config.secrets()),
+        origins=lambda _name: (),
+        redact=lambda body: body,
         durability=config.storage.durability.value,
-        max_body=server.max_body,
-        max_inflated=server.max_inflated,
-        streams=StreamLimits(server.max_streams, server.heartbeat),
+        streams=StreamLimits(heartbeat=config.server.heartbeat),
         random=random,
         started=clock.now(),
+        threads=threads,
     )
+    follow(services, config)
     return services
+
+
+def _front(config: Config, services: Services, listeners: tuple[Listener, ...]) -> tuple[Guard, Server]:
+    server = config.server
+    guard = Guard(create_app(services, _dialects(config), Ingest(services)), limits=guard_limits(config))
+    settings = ServerSettings(
+        keep_alive_timeout=server.keep_alive_timeout,
+        drain_timeout=server.drain_timeout,
+        head_timeout=server.head_timeout,
+        admission=admission_limits(config),
+        max_head=server.max_head,
+        tls_cert=server.tls_cert,
+        tls_key=server.tls_key,
+    )
+    return guard, Server(guard, listeners, settings)
 
 
 def _tree(
@@ -285,25 +314,12 @@ def _tree(
     sweeper: Callable[[], Sweeper],
     engine: Engine,
     threads: Threads,
-    listeners: tuple[Listener, ...],
+    server: Server,
     registry: Registry,
     random: Random,
 ) -> Supervisor:
-    server = config.server
     fsync = config.storage.durability is Durability.FSYNC
     stamps = Stamps(services.clock, max((ledger.log.last_arrival for ledger in environments.ledgers()), default=0))
-    ingest = Ingest(services)
-    app = Guard(
-        create_app(services, _dialects(config), ingest),
-        limits=GuardLimits(server.max_in_flight, server.max_body, server.body_timeout),
-    )
-    settings = ServerSettings(
-        keep_alive_timeout=server.keep_alive_timeout,
-        drain_timeout=server.drain_timeout,
-        tls_cert=server.tls_cert,
-        tls_key=server.tls_key,
-    )
-    http = Server(app, listeners, settings)
     syncer = Child(
         "syncer", lambda: Syncer(engine, threads, environments.ledgers, interval=config.storage.sync_interval)
     )
@@ -330,8 +346,8 @@ def _tree(
     )
     front = Child(
         "http",
-        lambda: Front(services, environments, http),
-        stop_budget=server.drain_timeout + 5,
+        lambda: Front(services, environments, server),
+        stop_budget=config.server.drain_timeout + 5,
     )
     return Supervisor("root", Strategy.REST_FOR_ONE, [core, front], registry=registry, random=random)
 
@@ -365,8 +381,9 @@ def _budget(config: Config) -> float:
     return config.server.drain_timeout + 5 + CORE_BUDGET
 
 
-async def _stop_on_signal(
+async def _heed_signals(
     signals: AsyncIterator[int],
+    reload: Callable[[], None],
     stop: Callable[[], None],
     scope: trio.CancelScope,
     notifier: Notifier,
@@ -374,6 +391,10 @@ async def _stop_on_signal(
 ) -> None:
     stopping = False
     async for number in signals:
+        if number == signal.SIGHUP:
+            if not stopping:
+                reload()
+            continue
         if stopping:
             _log.warning("second signal, the drain is skipped", signal=signal.Signals(number).name)
             scope.cancel(reason="second signal")

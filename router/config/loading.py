@@ -1,5 +1,6 @@
 """From TOML to a checked `Config`: which keys there are, and what must hold between them."""
 
+import ssl
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -63,7 +64,17 @@ SERVER: Final[Mapping[str, Setting[Any]]] = {
     "max_inflated": values.room,
     "max_in_flight": values.room,
     "max_streams": values.count(1, 10_000_000),
+    "max_head": values.room,
+    "max_events": values.count(1, 100_000_000),
+    "max_depth": values.count(1, 900),
+    "max_ratio": values.count(1, 1_000_000),
+    "max_connections": values.count(1, 10_000_000),
+    "max_per_address": values.count(0, 10_000_000),
+    "trusted_proxies": values.several(values.parsed(addresses.network), "network", '["10.0.0.0/8"]'),
+    "key_rate": values.count(0, 10_000_000),
+    "key_burst": values.count(1, 10_000_000),
     "cors_origins": _ORIGINS,
+    "head_timeout": values.span,
     "body_timeout": values.span,
     "keep_alive_timeout": values.span,
     "tcp_user_timeout": values.span,
@@ -274,11 +285,23 @@ def _server(node: Node) -> Server:
     for one, other in (("tls_cert", "tls_key"), ("tls_key", "tls_cert")):
         if one in node.value and other not in node.value:
             node.fault(f"is missing: {one} needs it", other)
+    if found.get("tls_cert") and found.get("tls_key"):
+        _check_pair(node, found["tls_cert"], found["tls_key"])
     largest = found.get("max_body", Server().max_body)
     if found.get("max_in_flight", largest) < largest and ("max_body" in found or "max_body" not in node.value):
         node.fault(f"is less than max_body, {size_text(largest)}: such a body would never fit", "max_in_flight")
     found.setdefault("max_in_flight", max(Server().max_in_flight, largest))
     return Server(**found)
+
+
+def _check_pair(node: Node, certificate: Path, key: Path) -> None:
+    try:
+        # A password is never asked for: nobody sits at the terminal of a daemon.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+    except (ssl.SSLError, OSError) as error:
+        cause = getattr(error, "reason", None) or "not PEM"
+        text = str(cause).lower().replace("_", " ")
+        node.fault(f"does not work with tls_key: {text}; both must be PEM, of one pair, the key open", "tls_cert")
 
 
 def _environment(node: Node) -> Environment | None:

@@ -90,6 +90,14 @@ class Server:
     bind: checked addresses: `HOST:PORT`, `[IPV6]:PORT`, `unix:/path`, `fd://N`.
     max_body, max_inflated: limits of one request, as sent and after decompression.
     max_in_flight: bytes of request bodies held at once; at least `max_body`.
+    max_head: bytes of a request line and its headers.
+    max_events, max_depth: events in one request, and how deep one of them nests.
+    max_ratio: times its size that a body may inflate to.
+    max_connections, max_per_address: open at once, of all and of one address that is not in `trusted_proxies`; through
+        those, requests at once; 0 is no limit per address.
+    trusted_proxies: networks whose `X-Forwarded-For` is believed.
+    key_rate, key_burst: requests a second that one key may go on making, and how many at once; rate 0 is no limit.
+    head_timeout: from the first byte of a request to the end of its head.
     body_timeout: from a request's head to the end of its body.
     keep_alive_timeout: for which an idle connection is kept.
     tcp_user_timeout: after which a peer that acknowledges nothing is dropped (tcp(7), TCP_USER_TIMEOUT).
@@ -105,7 +113,17 @@ class Server:
     max_inflated: int = 64 * MIB
     max_in_flight: int = 64 * MIB
     max_streams: int = 10_000
+    max_head: int = 64 * KIB
+    max_events: int = 50_000
+    max_depth: int = 100
+    max_ratio: int = 250
+    max_connections: int = 20_000
+    max_per_address: int = 1000
+    trusted_proxies: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+    key_rate: int = 0
+    key_burst: int = 1000
     cors_origins: tuple[str, ...] = ("*",)
+    head_timeout: float = 10.0
     body_timeout: float = 30.0
     keep_alive_timeout: float = 75.0
     tcp_user_timeout: float = 30.0
@@ -263,7 +281,10 @@ class Config:
     def needs_restart(self, new: "Config") -> tuple[str, ...]:
         """Names of the settings in which `new` differs and that a reload does not change."""
         mine, its = _settings(self), _settings(new)
-        return tuple(name for name in AT_START if mine[name] != its[name])
+        changed = [name for name in AT_START if mine[name] != its[name]]
+        if (self.server.tls_cert is None) != (new.server.tls_cert is None):
+            changed.append("server.tls_cert")
+        return tuple(changed)
 
 
 def _settings(config: Config) -> dict[str, object]:
@@ -281,11 +302,22 @@ def is_public(key: str) -> bool:
 
 RELOADED: Final = frozenset(
     {
+        "server.tls_cert",
+        "server.tls_key",
         "server.max_body",
         "server.max_inflated",
         "server.max_in_flight",
         "server.max_streams",
+        "server.max_events",
+        "server.max_depth",
+        "server.max_ratio",
+        "server.max_connections",
+        "server.max_per_address",
+        "server.trusted_proxies",
+        "server.key_rate",
+        "server.key_burst",
         "server.cors_origins",
+        "server.head_timeout",
         "server.body_timeout",
         "storage.min_free",
     }

@@ -168,13 +168,16 @@ class Refusal:
 class Bounds:
     """Limits that hold while a body is decoded.
 
-    max_inflated: bytes after decompression.
+    max_inflated: bytes after decompression; max_ratio: times the size as sent, beyond a mebibyte.
+    max_events: in one request.
     redact: replaces this router's own secrets in a decompressed body and returns it; returns its argument, the very
         same object, where there are none.
     """
 
     max_inflated: int = 64 * 1024 * 1024
     redact: Callable[[bytes], bytes] = lambda body: body
+    max_ratio: int = 250
+    max_events: int = 50_000
 
 
 class Dialect(Protocol):

@@ -1,21 +1,17 @@
 """`POST /backups`: a checkpoint of the running log for `router backup`, which copies it away and then deletes it."""
 
 import msgspec
-from quart import Quart, Response, request
+from quart import Quart, Response
 
-from router.credentials import Scope
-from router.errors import Rejected
-from router.http import access, problems
-from router.http.services import Services
+from router.http import problems
 from router.pipeline.checkpoints import Checkpoints
 from router.store.engine import Damaged, NoSpace
 
 
 class Backups:
-    """The endpoints; scope `admin`, or a peer on this machine."""
+    """The endpoints."""
 
-    def __init__(self, services: Services, checkpoints: Checkpoints) -> None:
-        self._services = services
+    def __init__(self, checkpoints: Checkpoints) -> None:
         self._checkpoints = checkpoints
 
     def attach(self, app: Quart) -> None:
@@ -23,8 +19,6 @@ class Backups:
         app.add_url_rule("/backups/<name>", "discard_backup", self.discard, methods=["DELETE"])
 
     async def make(self) -> Response:
-        if refused := self._refusal():
-            return refused
         try:
             name, path, size = await self._checkpoints.make()
         except (NoSpace, Damaged) as error:
@@ -33,18 +27,6 @@ class Backups:
         return Response(body, status=201, content_type="application/json")
 
     async def discard(self, name: str) -> Response:
-        if refused := self._refusal():
-            return refused
         if not await self._checkpoints.discard(name):
             return problems.problem(404, f"no backup {name!r} is held")
         return Response(b"", status=204)
-
-    def _refusal(self) -> Response | None:
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        if access.is_local(request.remote_addr, headers):
-            return None
-        try:
-            access.require(self._services.keyring(), access.presented(headers, request.args), Scope.ADMIN)
-        except Rejected as error:
-            return problems.of_fault(error.fault, error.message)
-        return None

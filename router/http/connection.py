@@ -18,16 +18,20 @@ _RECEIVE_ERRORS: Final = (trio.ClosedResourceError, trio.BrokenResourceError)
 class IdleTimer:
     """Stands in for hypercorn's idle task: remembers until when the connection may be idle.
 
-    seconds: for which it may be. After `expire` it may be no longer than a grace, now or when it becomes idle.
+    seconds: for which it may be; head: seconds that the head of a request may take from its first byte. After `expire`
+    it may be idle no longer than a grace, now or when it becomes so.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, head: float = inf) -> None:
         self._seconds = seconds
+        self._head = head
+        self._begun = False
         self._read: trio.CancelScope | None = None
         self.deadline = inf
 
     async def restart(self, _task_group: object, _action: object) -> None:
         """A request is done, or none has begun."""
+        self._begun = False
         self._set(trio.current_time() + self._seconds)
 
     async def stop(self) -> None:
@@ -37,6 +41,19 @@ class IdleTimer:
     def busy(self) -> None:
         """A request has begun."""
         self._set(inf)
+
+    def heard(self) -> None:
+        """Bytes have come: of a head, where no request is being served."""
+        if self.deadline != inf and not self._begun:
+            self._begun = True
+            self._set(min(self.deadline, trio.current_time() + self._head))
+
+    def evict(self) -> bool:
+        """End the connection at once if it is idle; whether it is."""
+        if self.deadline == inf:
+            return False
+        self._set(-inf)
+        return True
 
     def expire(self, grace: float) -> None:
         self._seconds = grace
@@ -55,12 +72,14 @@ class IdleTimer:
 
 
 class Connection(TCPServer):
-    """A connection of hypercorn's trio worker. `timer.expire()` ends it as soon as it is idle."""
+    """A connection of hypercorn's trio worker. `timer.expire()` ends it as soon as it is idle; whoever runs it sets
+    `ended`."""
 
-    def __init__(self, *arguments: Any, keep_alive: float) -> None:  # noqa: ANN401 - passed on to hypercorn as they come
+    def __init__(self, *arguments: Any, keep_alive: float, head: float = inf) -> None:  # noqa: ANN401 - hypercorn's own
         super().__init__(*arguments)
+        self.ended = trio.Event()
         self._reading = trio.CancelScope()
-        self.timer = IdleTimer(keep_alive)
+        self.timer = IdleTimer(keep_alive, head)
         self.idle_task = self.timer  # type: ignore[assignment]  # it is called by two methods, which are the same
 
     async def protocol_send(self, event: Event) -> None:
@@ -90,6 +109,7 @@ class Connection(TCPServer):
             if scope.cancelled_caught:
                 await self._initiate_server_close()
                 return
+            self.timer.heard()
             await self.protocol.handle(RawData(data))
             if not data:
                 return

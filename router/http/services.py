@@ -6,10 +6,12 @@ from random import Random
 
 from router.actors.registry import Registry
 from router.clocks import Clock
+from router.config import Config
 from router.credentials import Keyring
 from router.names import EnvironmentName
 from router.pipeline.checkpoints import Checkpoints
 from router.pipeline.environments import Environment
+from router.store.threads import Threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +29,14 @@ class Drain:
     begun: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Services:
-    """keyring: read at every request, so that a reload takes effect at once. readiness: reasons why events cannot be
-    made durable now; empty when they can. origins: allowed to browsers, by environment, or None for the server's own.
-    durability: the configured level, said in every accepted answer. damaged: environments that cannot be opened, and
-    why."""
+    """What a reload changes is set anew here: read it at every use and keep nothing of it.
+
+    readiness: reasons why events cannot be made durable now; empty when they can. origins: allowed to browsers, by
+    environment, or None for the server's own. durability: the configured level, said in every accepted answer. damaged:
+    environments that cannot be opened, and why. config: the whole configuration in force.
+    """
 
     clock: Clock
     keyring: Callable[[], Keyring]
@@ -51,3 +55,5 @@ class Services:
     started: int = 0
     damaged: Mapping[EnvironmentName, str] = field(default_factory=dict)
     checkpoints: Checkpoints | None = None
+    config: Config = field(default_factory=Config)
+    threads: Threads = field(default_factory=Threads)

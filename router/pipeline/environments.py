@@ -1,7 +1,8 @@
 """The environments of this router: for each its log, its watermark and its mailbox, and the actors that serve it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from random import Random
 from types import MappingProxyType
 
@@ -115,16 +116,23 @@ class Environments(Mapping[EnvironmentName, Environment]):
         lazy: bool = False,
         spools: Mapping[EnvironmentName, int] = MappingProxyType({}),
     ) -> None:
+        self._engine = engine
+        self._meta = meta
+        self._clock = clock
+        self._forwards = forwards
         self._followers = followers
+        self._lazy = lazy
+        self._spools = spools
         self._committer = committer
         self._registry = registry
         self._random = random
+        self._supervisor: Supervisor | None = None
+        self._withdrawn: dict[EnvironmentName, Environment] = {}
         self._known: dict[EnvironmentName, Environment] = {}
         self.damaged: dict[EnvironmentName, str] = {}
         for name, window in windows.items():
             try:
-                opened = _open(name, engine, meta, window, clock.now(), forwards, lazy=lazy)
-                self._known[name] = replace(opened, spool=spools.get(name))
+                self._known[name] = self._open(name, window)
             except Damaged as error:
                 self.damaged[name] = f"the log of {name} cannot be opened: {error}"
 
@@ -138,7 +146,49 @@ class Environments(Mapping[EnvironmentName, Environment]):
         return len(self._known)
 
     def ledgers(self) -> list[Ledger]:
-        return [environment.ledger for environment in self._known.values()]
+        return [environment.ledger for environment in self._all()]
+
+    async def add(self, name: EnvironmentName, window: float) -> None:
+        """Serve an environment from now on: a new one, or one that was withdrawn. Returns when it takes posts, or is
+        among the damaged."""
+        environment = self._withdrawn.pop(name, None)
+        if environment is not None:
+            environment.watermark.reopen()
+            self._known[name] = environment
+            self.resize(name, window)
+            return
+        try:
+            environment = self._open(name, window)
+        except Damaged as error:
+            self.damaged[name] = f"the log of {name} cannot be opened: {error}"
+            child = _parked(name, self.damaged[name])
+        else:
+            child = self._child(environment)
+            # Written by an earlier process, and synced by this one before its committer took anything.
+            environment.ledger.publish()
+            self._known[name] = environment
+        if self._supervisor is not None:
+            with suppress(RuntimeError, Damaged):  # it is being restarted, and begins with what is known
+                await self._supervisor.add(child)
+
+    def withdraw(self, name: EnvironmentName) -> None:
+        """Serve an environment no more: its streams end and nothing finds it. Its log stays, and its actors rest: what
+        they hold of the log is the only truth about its end, so a second one must not be opened beside it."""
+        environment = self._known.pop(name)
+        environment.watermark.close()
+        self._withdrawn[name] = environment
+
+    def resize(self, name: EnvironmentName, window: float) -> None:
+        """Change the dedup window, in seconds; 0 for none."""
+        ledger = self._known[name].ledger
+        if not window:
+            ledger.window = None
+        elif ledger.window is None:
+            ledger.window = DedupWindow(
+                self._engine, self._meta.log(name).number, seconds=window, now=self._clock.now()
+            )
+        else:
+            ledger.window.resize(window)
 
     def end_streams(self) -> None:
         """Every reader comes to the end of its stream, and no new one waits."""
@@ -148,16 +198,38 @@ class Environments(Mapping[EnvironmentName, Environment]):
 
     def supervisor(self) -> Supervisor:
         """One for one over the environments, each a subtree that is parked, not escalated, when it gives up."""
-        return Supervisor(
+        self._supervisor = Supervisor(
             "environments",
             Strategy.ONE_FOR_ONE,
             [
-                *(self._child(environment) for environment in self._known.values()),
+                *(self._child(environment) for environment in self._all()),
                 *(_parked(name, reason) for name, reason in self.damaged.items()),
             ],
             registry=self._registry,
             random=self._random,
         )
+        return self._supervisor
+
+    def _open(self, name: EnvironmentName, window: float) -> Environment:
+        row = self._meta.log(name)
+        log = Log(name, self._engine, row)
+        dedup = DedupWindow(self._engine, row.number, seconds=window, now=self._clock.now()) if window else None
+        # Nothing is visible before the committer's first sync: what a crash left in the log may not be on disk yet.
+        ledger = Ledger(
+            log,
+            dedup,
+            Quarantine(self._engine, row.number),
+            Watermark(log.low),
+            Sources(self._engine, row.number),
+            Watermark(log.low) if self._lazy else None,
+        )
+        mailbox: Mailbox[Append] = Mailbox(f"{name}/partition", MAILBOX)
+        forwardings = self._forwards(name, row.number, ledger)
+        return Environment(name, ledger, mailbox, forwardings, self._spools.get(name))
+
+    def _all(self) -> Iterator[Environment]:
+        yield from self._known.values()
+        yield from self._withdrawn.values()
 
     def _child(self, environment: Environment) -> Child:
         return Child(str(environment.name), lambda: self._subtree(environment), give_up=GiveUp.PARK)
@@ -190,22 +262,3 @@ class Parked:
 
 def _parked(name: EnvironmentName, reason: str) -> Child:
     return Child(str(name), lambda: Parked(reason), give_up=GiveUp.PARK)
-
-
-def _open(
-    name: EnvironmentName, engine: Engine, meta: Meta, window: float, now: int, forwards: Forwards, *, lazy: bool
-) -> Environment:
-    row = meta.log(name)
-    log = Log(name, engine, row)
-    dedup = DedupWindow(engine, row.number, seconds=window, now=now) if window else None
-    # Nothing is visible before the committer's first sync: what a crash left in the log may not be on disk yet.
-    ledger = Ledger(
-        log,
-        dedup,
-        Quarantine(engine, row.number),
-        Watermark(log.low),
-        Sources(engine, row.number),
-        Watermark(log.low) if lazy else None,
-    )
-    mailbox: Mailbox[Append] = Mailbox(f"{name}/partition", MAILBOX)
-    return Environment(name, ledger, mailbox, forwards(name, row.number, ledger))
