@@ -299,6 +299,7 @@ def _front(config: Config, services: Services, listeners: tuple[Listener, ...]) 
         head_timeout=server.head_timeout,
         admission=admission_limits(config),
         max_head=server.max_head,
+        write_timeout=server.write_timeout,
         tls_cert=server.tls_cert,
         tls_key=server.tls_key,
     )

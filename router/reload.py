@@ -159,7 +159,12 @@ def follow(services: Services, config: Config) -> None:
     services.max_body = config.server.max_body
     services.max_inflated = config.server.max_inflated
     # The heartbeat of a running router stays: what streams have begun with, their readers count on.
-    services.streams = StreamLimits(config.server.max_streams, services.streams.heartbeat)
+    services.streams = StreamLimits(
+        config.server.max_streams,
+        services.streams.heartbeat,
+        config.server.max_streams_per_token,
+        config.server.stream_max_age,
+    )
 
 
 def retention(services: Services) -> Callable[[EnvironmentName], Retention]:

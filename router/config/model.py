@@ -103,6 +103,8 @@ class Server:
     tcp_user_timeout: after which a peer that acknowledges nothing is dropped (tcp(7), TCP_USER_TIMEOUT).
     drain_timeout: for requests in flight at a stop.
     heartbeat: between comments on a quiet stream.
+    stream_max_age: after which a stream is ended, 0 never.
+    write_timeout: for which a peer may accept nothing of an answer.
     statsig_aliases: further paths that take what `/v1/log_event` takes.
     """
 
@@ -113,6 +115,9 @@ class Server:
     max_inflated: int = 64 * MIB
     max_in_flight: int = 64 * MIB
     max_streams: int = 10_000
+    max_streams_per_token: int = 0
+    stream_max_age: float = 0.0
+    write_timeout: float = 30.0
     max_head: int = 64 * KIB
     max_events: int = 50_000
     max_depth: int = 100
@@ -308,6 +313,8 @@ RELOADED: Final = frozenset(
         "server.max_inflated",
         "server.max_in_flight",
         "server.max_streams",
+        "server.max_streams_per_token",
+        "server.stream_max_age",
         "server.max_events",
         "server.max_depth",
         "server.max_ratio",

@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from router.dialects.dialect import Dialect, Reply, Request, Route
 from router.http import cors, gate, problems, rules
 from router.http.backups import Backups
+from router.http.consumers import Consumers
 from router.http.guard import oversize
 from router.http.headers import harden
 from router.http.health import Health
@@ -29,6 +30,7 @@ def create_app(services: Services, dialects: Sequence[Dialect], ingest: Ingest) 
             _add_route(app, services, ingest, dialect, route)
         _add_misdirected(app, services, dialect)
     Streams(services).attach(app)
+    Consumers(services).attach(app)
     Health(services).attach(app)
     QuarantineReader(services).attach(app)
     if services.checkpoints is not None:

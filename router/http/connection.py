@@ -12,7 +12,8 @@ import trio
 from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.trio.tcp_server import MAX_RECV, TCPServer
 
-_RECEIVE_ERRORS: Final = (trio.ClosedResourceError, trio.BrokenResourceError)
+SEND_PIECE: Final = 64 * 1024  # bytes
+_GONE: Final = (trio.ClosedResourceError, trio.BrokenResourceError)
 
 
 class IdleTimer:
@@ -75,8 +76,16 @@ class Connection(TCPServer):
     """A connection of hypercorn's trio worker. `timer.expire()` ends it as soon as it is idle; whoever runs it sets
     `ended`."""
 
-    def __init__(self, *arguments: Any, keep_alive: float, head: float = inf) -> None:  # noqa: ANN401 - hypercorn's own
+    def __init__(
+        self,
+        *arguments: Any,  # noqa: ANN401 - hypercorn's own
+        keep_alive: float,
+        head: float = inf,
+        write_timeout: float = inf,
+    ) -> None:
         super().__init__(*arguments)
+        self.cut = False
+        self._write_timeout = write_timeout
         self.ended = trio.Event()
         self._reading = trio.CancelScope()
         self.timer = IdleTimer(keep_alive, head)
@@ -84,6 +93,9 @@ class Connection(TCPServer):
 
     async def protocol_send(self, event: Event) -> None:
         if isinstance(event, RawData) and not event.data:
+            return
+        if isinstance(event, RawData):
+            await self._send(event.data)
             return
         if isinstance(event, Updated) and not event.idle:
             self.timer.busy()
@@ -93,6 +105,26 @@ class Connection(TCPServer):
             # The reading task may not be in a read that the closed socket ends: after a request that is the last one of
             # a drain it waits for its turn to go on, which nobody gives it.
             self._reading.cancel(reason="closed")
+
+    async def _send(self, data: bytes) -> None:
+        """Send all of it, in pieces that each have their time: a peer may be slow, but not stand still.
+
+        Shielded, as hypercorn has it, and so ended by that time alone.
+        """
+        async with self.send_lock:
+            try:
+                for start in range(0, len(data), SEND_PIECE):
+                    with trio.move_on_after(self._write_timeout, shield=True) as scope:
+                        await self.stream.send_all(memoryview(data)[start : start + SEND_PIECE])
+                    if scope.cancelled_caught:
+                        self.cut = True
+                        await trio.aclose_forcefully(self.stream)
+                        break
+                else:
+                    return
+            except _GONE:
+                pass  # the peer is gone: what that means is said below
+        await self.protocol.handle(Closed())
 
     async def _read_data(self) -> None:
         with self._reading:
@@ -104,7 +136,7 @@ class Connection(TCPServer):
             with self.timer.reading() as scope:
                 try:
                     data = bytes(await self.stream.receive_some(MAX_RECV))
-                except _RECEIVE_ERRORS:
+                except _GONE:
                     return
             if scope.cancelled_caught:
                 await self._initiate_server_close()

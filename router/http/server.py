@@ -56,6 +56,7 @@ class ServerSettings:
     head_timeout: float = 10.0
     admission: AdmissionLimits = field(default_factory=AdmissionLimits)
     max_head: int = 64 * 1024
+    write_timeout: float = 30.0
     tls_cert: Path | None = None
     tls_key: Path | None = None
 
@@ -63,13 +64,15 @@ class ServerSettings:
 @dataclass(frozen=True, slots=True)
 class ServerStatistics:
     """open: connections; accepted: since the start; aborted: reset because they outlived the drain; failed: ended by
-    an exception that only a fault of hypercorn's or ours explains; evicted: closed idle, to make room."""
+    an exception that only a fault of hypercorn's or ours explains; evicted: closed idle, to make room; cut: because
+    they accepted nothing for too long."""
 
     open: int
     accepted: int
     aborted: int
     failed: int
     evicted: int
+    cut: int
     admission: AdmissionStatistics
 
 
@@ -87,6 +90,7 @@ class Server:
         self._aborted = 0
         self._failed = 0
         self._evicted = 0
+        self._cut = 0
         self._admission = Admission(settings.admission)
         self._context = self._tls()
 
@@ -135,7 +139,9 @@ class Server:
 
     def statistics(self) -> ServerStatistics:
         admission = self._admission.statistics()
-        return ServerStatistics(len(self._open), self._accepted, self._aborted, self._failed, self._evicted, admission)
+        return ServerStatistics(
+            len(self._open), self._accepted, self._aborted, self._failed, self._evicted, self._cut, admission
+        )
 
     async def _connection(self, config: Config, context: WorkerContext, stream: _Stream) -> None:
         self._accepted += 1
@@ -162,7 +168,10 @@ class Server:
     async def _converse(self, config: Config, context: WorkerContext, stream: _Stream) -> None:
         settings = self._settings
         keep_alive, head = settings.keep_alive_timeout, settings.head_timeout
-        connection = PlainConnection(self._app, config, context, {}, stream, keep_alive=keep_alive, head=head)
+        wait = settings.write_timeout
+        connection = PlainConnection(
+            self._app, config, context, {}, stream, keep_alive=keep_alive, head=head, write_timeout=wait
+        )
         self._open[stream] = connection
         try:
             await connection
@@ -171,6 +180,7 @@ class Server:
             _log.exception("a connection failed; the others go on")
         finally:
             del self._open[stream]
+            self._cut += connection.cut
             connection.ended.set()
             if not self._open:
                 self._empty.unpark_all()

@@ -16,10 +16,15 @@ from router.store.threads import Threads
 
 @dataclass(frozen=True, slots=True)
 class StreamLimits:
-    """most: streams open at once; heartbeat: seconds between comments on a quiet stream."""
+    """most: streams open at once; most_of_token: of one API token, 0 for no limit of its own.
+
+    heartbeat: seconds between comments on a quiet stream; max_age: after which a stream is ended, 0 for never.
+    """
 
     most: int = 10_000
     heartbeat: float = 15.0
+    most_of_token: int = 0
+    max_age: float = 0.0
 
 
 @dataclass(slots=True)

@@ -13,9 +13,11 @@ from router.actors.supervisor import Child, GiveUp, Strategy, Supervisor
 from router.clocks import Clock
 from router.names import EnvironmentName
 from router.pipeline.committer import Fragment
+from router.pipeline.consumers import Consumers
 from router.pipeline.forwarding import Forwarding
 from router.pipeline.ledger import Append, Ledger
 from router.pipeline.partition import Partition
+from router.pipeline.tail import Tail
 from router.pipeline.watermark import Watermark
 from router.store.dedup import DedupWindow
 from router.store.engine import Damaged, Engine
@@ -48,6 +50,8 @@ class Environment:
     name: EnvironmentName
     ledger: Ledger
     mailbox: Mailbox[Append]
+    tail: Tail
+    consumers: Consumers
     forwardings: tuple[Forwarding, ...] = ()
     spool: int | None = None
 
@@ -225,7 +229,9 @@ class Environments(Mapping[EnvironmentName, Environment]):
         )
         mailbox: Mailbox[Append] = Mailbox(f"{name}/partition", MAILBOX)
         forwardings = self._forwards(name, row.number, ledger)
-        return Environment(name, ledger, mailbox, forwardings, self._spools.get(name))
+        consumers = Consumers(self._engine, row.number, log, ledger.watermark, self._clock)
+        tail = Tail(log, ledger.watermark)
+        return Environment(name, ledger, mailbox, tail, consumers, forwardings, self._spools.get(name))
 
     def _all(self) -> Iterator[Environment]:
         yield from self._known.values()

@@ -44,8 +44,11 @@ KEYRING = Keyring(
 class Below:
     """What is below the HTTP floor. `unready` are reasons for readiness to be refused."""
 
-    def __init__(self, engine: Engine, services: Services, environments: Environments, unready: list[str]) -> None:
+    def __init__(
+        self, engine: Engine, clock: ManualClock, services: Services, environments: Environments, unready: list[str]
+    ) -> None:
         self.engine = engine
+        self.clock = clock
         self.services = services
         self.environments = environments
         self.unready = unready
@@ -89,7 +92,7 @@ async def below(path: Path, *, streams: StreamLimits | None = None) -> AsyncIter
     async with trio.open_nursery() as nursery:
         handle = await nursery.start(run_root, root)
         try:
-            yield Below(engine, services, environments, unready)
+            yield Below(engine, clock, services, environments, unready)
         finally:
             handle.stop()
     engine.close()

@@ -8,16 +8,23 @@ import trio
 from router.actors.mailbox import Mailbox
 from router.actors.supervisor import Child
 from router.names import EnvironmentName
+from router.pipeline.consumers import Consumers
 from router.pipeline.environments import Environment
+from router.pipeline.frames import Format
 from router.pipeline.ledger import Append
 from router.pipeline.retention import Retention
 from router.pipeline.subscription import Chunk, Gap, Subscription
 from router.pipeline.sweeper import Sweeper
+from router.pipeline.tail import Tail
 from router.records import Event, pack_body
 from router.store.log import Log
 from router.store.meta import Meta
 from router.store.threads import Threads
 from tests.pipeline.conftest import NAME, Bench
+
+
+def _letter(*_event: object) -> bytes:
+    return b"x"
 
 
 class Swept:
@@ -27,7 +34,9 @@ class Swept:
         self.bench = bench
         self.meta = Meta(bench.engine)
         mailbox: Mailbox[Append] = Mailbox("partition", 1)
-        self.environments = {NAME: Environment(NAME, bench.ledger, mailbox)}
+        tail = Tail(bench.log, bench.watermark)
+        consumers = Consumers(bench.engine, 1, bench.log, bench.watermark, bench.clock)
+        self.environments = {NAME: Environment(NAME, bench.ledger, mailbox, tail, consumers)}
         self.retention = Retention()
         self.sweepers: list[Sweeper] = []
 
@@ -99,7 +108,7 @@ async def test_what_is_too_much_goes_and_the_disk_is_freed(swept: Swept) -> None
 
 async def test_a_reader_that_fell_out_is_told_exactly_what_it_lost(swept: Swept) -> None:
     bench = swept.bench
-    reader = Subscription(bench.log, bench.watermark, 0, lambda _cursor, _stored, _event: b"x")
+    reader = Subscription(bench.log, bench.watermark, Tail(bench.log, bench.watermark), 0, style=Format("x", _letter))
     async with bench.running(Child("sweeper", swept.make)):
         for _ in range(5):
             await swept.append(2)
