@@ -12,6 +12,7 @@ from router.dialects.dialect import Dialect, Reply, Request, Route
 from router.http import cors, gate, problems, rules
 from router.http.backups import Backups
 from router.http.consumers import Consumers
+from router.http.docs import Docs
 from router.http.guard import oversize
 from router.http.headers import harden
 from router.http.health import Health
@@ -35,7 +36,9 @@ def create_app(services: Services, dialects: Sequence[Dialect], ingest: Ingest) 
     QuarantineReader(services).attach(app)
     if services.checkpoints is not None:
         Backups(services.checkpoints).attach(app)
-    gate.enforce(app, services, rules.RULES | rules.of_dialects(dialects))
+    ruled = rules.RULES | rules.of_dialects(dialects)
+    Docs(ruled, dialects).attach(app)
+    gate.enforce(app, services, ruled)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _server_error)
     return app
