@@ -77,7 +77,7 @@ class Forwarder:
     async def run(self, context: Context[None]) -> None:
         forwarding = self._forwarding
         forwarding.restore()
-        forwarding.drop_lost()
+        forwarding.drop_lost(forwarding.done)
         self._taken = forwarding.done
         # A new cursor is durable before the first event: "from now on" must mean the same after a crash.
         self._save()
@@ -141,7 +141,7 @@ class Forwarder:
 
     def _claim(self) -> Selection | None:
         forwarding = self._forwarding
-        forwarding.drop_lost()
+        forwarding.drop_lost(self._taken)
         self._taken = Ranges.of((*self._taken.spans, *forwarding.done.spans))
         outgoing = forwarding.outgoing
         gaps = list(self._taken.gaps(0, forwarding.settled.end))

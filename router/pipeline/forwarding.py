@@ -127,12 +127,11 @@ class Forwarding:
         """What is durable and not dealt with, in order."""
         return self.done.gaps(0, self.settled.end)
 
-    def drop_lost(self) -> None:
-        """Pass over what retention has removed."""
-        low = self.log.low
-        for first, end in self.done.gaps(0, low):
+    def drop_lost(self, taken: Ranges) -> None:
+        """Pass over what retention has removed, but for what is `taken`: that has been read and may still arrive."""
+        for first, end in taken.gaps(0, self.log.low):
             self.tally.lost += end - first
-        self.done = self.done.with_span(0, low)
+            self.done = self.done.with_span(first, end)
 
     def wanted(self, entry: Entry, event: Event) -> bool:
         chosen = self.filter
