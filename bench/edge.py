@@ -19,7 +19,7 @@ from pathlib import Path
 from router.clocks import SystemClock
 from router.names import EnvironmentName
 from router.records import Event, pack_body
-from router.store.engine import Batch, Engine
+from router.store.engine import Batch, Engine, Stalled
 from router.store.log import Log
 from router.store.meta import Meta
 
@@ -57,7 +57,12 @@ def fill(data: Path, events: int) -> None:
         batch = Batch()
         for _ in range(100):
             log.stage(batch, stamp, body, 50)
-        engine.write(batch)
+        while True:
+            try:
+                engine.write(batch)
+                break
+            except Stalled:
+                time.sleep(0.05)
         log.advance(stamp)
     engine.sync()
     engine.close()

@@ -128,10 +128,14 @@ class Forwarding:
         return self.done.gaps(0, self.settled.end)
 
     def drop_lost(self, taken: Ranges) -> None:
-        """Pass over what retention has removed, but for what is `taken`: that has been read and may still arrive."""
+        """Pass over what retention has removed, but for what is `taken`: it may be on the way."""
         for first, end in taken.gaps(0, self.log.low):
-            self.tally.lost += end - first
-            self.done = self.done.with_span(first, end)
+            self.lose(first, end)
+
+    def lose(self, first: int, end: int) -> None:
+        """Events from `first` up to `end` are gone."""
+        self.tally.lost += end - first
+        self.done = self.done.with_span(first, end)
 
     def wanted(self, entry: Entry, event: Event) -> bool:
         chosen = self.filter
