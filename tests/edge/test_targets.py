@@ -3,10 +3,11 @@
 import hashlib
 import hmac
 import json
+import signal
 import time
 from pathlib import Path
 
-from tests.edge.routers import TOKEN, events, forwards, post, post_custom, running, to_router, until
+from tests.edge.routers import TOKEN, config, events, forwards, post, post_custom, running, to_router, until
 from tests.edge.vendor import EVERY, anything, launchdarkly, vendor
 
 SIGNED = "hook-secret"
@@ -123,3 +124,19 @@ def test_filters(tmp_path: Path) -> None:
             assert [json.loads(message.data)["eventName"] for message in events(hub.port, 1)] == ["buy"]
             until(lambda: forwards(edge.port)["some"]["lag"] == 0, "the cursor is beyond what was filtered out")
             assert forwards(edge.port)["some"]["skipped"] == 2
+
+
+def test_a_reload_begins_and_ends_a_forward(tmp_path: Path) -> None:
+    with running(tmp_path, "hub") as hub, running(tmp_path, "edge") as edge:
+        assert post_custom(edge.port, ["a"])
+        config(tmp_path / "edge.toml", to_router(hub.url))
+        edge.send(signal.SIGHUP)
+        assert [json.loads(message.data)["key"] for message in events(hub.port, 1)] == ["a"]
+        config(tmp_path / "edge.toml")
+        edge.send(signal.SIGHUP)
+        until(lambda: not forwards(edge.port), "the forward is gone")
+        assert post_custom(edge.port, ["b"])
+        config(tmp_path / "edge.toml", to_router(hub.url))
+        edge.send(signal.SIGHUP)
+        found = [json.loads(message.data)["key"] for message in events(hub.port, 2)]
+        assert found == ["a", "b"], "it goes on where it was"
