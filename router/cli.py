@@ -15,7 +15,9 @@ import trio
 
 from router import __version__, config, daemon, logs
 from router.actors.supervisor import RestartsExceeded
+from router.clocks import SystemClock
 from router.commands import backup as copies
+from router.commands import export as exports
 from router.commands.client import Client, Unanswered
 from router.credentials import Scope, digest, new_token
 from router.errors import Fatal
@@ -147,6 +149,58 @@ def fsck(directory: Path | None, path: Path, as_json: bool) -> None:
     except (Fatal, OSError, ValueError) as error:
         _fail(FAILED, str(error))
     raise SystemExit(0 if sound else FAILED)
+
+
+@main.command(name="export")
+@click.option("--env", "environment", required=True, help="PROJECT/ENVIRONMENT.")
+@click.option("--from", "begin", help='Events that arrived since then: ISO 8601, milliseconds, or "7d" for ago.')
+@click.option("--to", "end", help="Events that arrived before then.")
+@click.option("--format", "form", type=click.Choice([item.value for item in exports.Format]), default="ndjson")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write; NDJSON may go to stdout.")
+@click.option("--config", "path", type=click.Path(path_type=Path), default=DEFAULT_CONFIG, show_default=True)
+@click.option("--data", type=click.Path(path_type=Path), help="Data directory or backup; wins over the configuration.")
+def export_events(
+    environment: str,
+    begin: str | None,
+    end: str | None,
+    form: str,
+    out: Path | None,
+    path: Path,
+    data: Path | None,
+) -> None:
+    """Write an environment's events to a file for analysis. The router may run meanwhile; nothing is changed."""
+    if out is None and form == exports.Format.PARQUET:
+        _fail(BAD_CONFIGURATION, "Parquet cannot go to the terminal: name a file with --out")
+    try:
+        now = SystemClock().now()
+        chosen = exports.Export(
+            data or _configured(path).storage.path,
+            EnvironmentName.parse(environment),
+            None if begin is None else exports.when(begin, now),
+            None if end is None else exports.when(end, now),
+        )
+        with (
+            chosen,
+            click.open_file(str(out or "-"), "wb") as file,
+            _progress(chosen.count, shown=out is not None) as bar,
+        ):
+            lost = exports.write(chosen, file, exports.Format(form), bar)
+    except ImportError as error:
+        _fail(FAILED, f"Parquet needs {error.name}: pip install 'flag-event-router[export]'")
+    except (exports.NothingThere, Fatal, Damaged, OSError, ValueError) as error:
+        _fail(FAILED, str(error))
+    for stretch in lost:
+        click.echo(f"router: events {stretch.first} to {stretch.last} cannot be read and are left out", err=True)
+    raise SystemExit(FAILED if lost else 0)
+
+
+@contextmanager
+def _progress(length: int, *, shown: bool) -> Iterator[Callable[[int], None]]:
+    if not shown:
+        yield lambda _: None
+        return
+    with click.progressbar(length=length, label="events", file=sys.stderr, update_min_steps=1000) as bar:
+        yield bar.update
 
 
 def _configured(path: Path) -> config.Config:

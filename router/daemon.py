@@ -27,7 +27,6 @@ from router.actors.registry import Registry
 from router.actors.supervisor import Child, RestartsExceeded, Root, Strategy, Supervisor, run_root
 from router.clocks import Clock, Stamps, SystemClock
 from router.config import Config, Durability
-from router.config.model import WhenFull
 from router.credentials import Keyring
 from router.dialects.cloudevents import CloudEvents
 from router.dialects.dialect import Dialect
@@ -41,7 +40,6 @@ from router.http.server import Server, ServerSettings
 from router.http.services import Services, StreamLimits
 from router.http.sockets import Listener, open_listeners
 from router.logs import Curtain
-from router.names import EnvironmentName
 from router.pipeline.checkpoints import Checkpoints
 from router.pipeline.committer import Committer, Fragment
 from router.pipeline.environments import Environments
@@ -209,17 +207,27 @@ async def _run(
             registry,
             clock,
             random,
-            forwards=forwards.make,
+            prepare=forwards.prepare,
             followers=forwards.children,
             lazy=config.storage.durability is Durability.OS,
-            spools=_spools(config),
         )
         space = Space(config.storage.min_free)
         checkpoints = Checkpoints(engine, threads)
         services = _services(config, clock, environments, registry, space, threads, checkpoints, random)
         sweeper = _sweeper(services, engine, meta, threads, space, environments)
         guard, server = _front(config, services, listeners)
-        reload = Reload(reread, services, environments, guard, server, threads, notifier, space, curtain)
+        reload = Reload(
+            reread,
+            services,
+            environments,
+            guard,
+            server,
+            threads,
+            notifier,
+            space,
+            curtain,
+            followers=[forwards.follow],
+        )
         root = _tree(
             config, services, environments, committer, space, sweeper, engine, threads, server, registry, random
         )
@@ -358,14 +366,6 @@ async def _run_tree(
 ) -> None:
     await run_root(root, task_status=task_status)
     scope.cancel(reason="the tree has stopped")
-
-
-def _spools(config: Config) -> dict[EnvironmentName, int]:
-    return {
-        environment.name: environment.retention_bytes
-        for environment in config.environments
-        if environment.when_full is WhenFull.REFUSE and environment.retention_bytes is not None
-    }
 
 
 def not_in_force(config: Config) -> list[str]:

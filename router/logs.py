@@ -66,6 +66,9 @@ def configure(level: str = "info", form: str = "auto", curtain: Curtain | None =
     root.setLevel(level.upper())
     # Quart logs a traceback for every exception of a handler, which our error handlers have answered already.
     logging.getLogger("quart.app").setLevel(logging.ERROR)
+    # A line for every request that a forward sends would wear the disk that it is kind to otherwise.
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    logging.getLogger("httpcore2").setLevel(logging.WARNING)
 
 
 class _Covered(structlog.stdlib.ProcessorFormatter):

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
-from types import MappingProxyType
 
 from router.actors.actor import Context
 from router.actors.mailbox import Mailbox
@@ -39,12 +38,20 @@ class EnvironmentStatistics:
     waiting: int
 
 
+@dataclass(slots=True)
+class Spool:
+    """What becomes of events that wait for a forward. keeps: none of them is deleted. most: bytes of them before
+    further events are refused; None for no limit."""
+
+    keeps: bool = False
+    most: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Environment:
     """What the rest of the router needs of one environment. Passive: it outlives the actors' incarnations.
 
-    spool: bytes that may wait for the forwards before events are refused, and nothing that waits is deleted; None where
-    retention deletes whatever its forwards have.
+    forwardings, spool: as the configuration in force has them.
     """
 
     name: EnvironmentName
@@ -52,8 +59,8 @@ class Environment:
     mailbox: Mailbox[Append]
     tail: Tail
     consumers: Consumers
-    forwardings: tuple[Forwarding, ...] = ()
-    spool: int | None = None
+    forwardings: list[Forwarding] = field(default_factory=list)
+    spool: Spool = field(default_factory=Spool)
 
     @property
     def log(self) -> Log:
@@ -66,13 +73,14 @@ class Environment:
     @property
     def fault(self) -> str | None:
         """Why nothing can be added, None while it can."""
-        if self.log.fault is not None or self.spool is None:
+        most = self.spool.most
+        if self.log.fault is not None or most is None:
             return self.log.fault
         waiting = self.log.size_from(self.unsent)
-        if waiting <= self.spool or self.unsent >= self.watermark.end:
+        if waiting <= most or self.unsent >= self.watermark.end:
             return None
         return (
-            f"{waiting} bytes wait to be forwarded from {self.name} and retention_bytes keeps {self.spool}: see to the "
+            f"{waiting} bytes wait to be forwarded from {self.name} and retention_bytes keeps {most}: see to the "
             'forward that is behind, or set when_full = "trim"'
         )
 
@@ -84,23 +92,22 @@ class Environment:
     @property
     def deletable(self) -> int:
         """The offset before which retention may delete."""
-        return self.watermark.end if self.spool is None else min(self.unsent, self.watermark.end)
+        return self.watermark.end if not self.spool.keeps else min(self.unsent, self.watermark.end)
 
     def statistics(self) -> EnvironmentStatistics:
         watermark = self.watermark.statistics()
         return EnvironmentStatistics(watermark.end, self.log.low, self.log.epoch, watermark.waiting)
 
 
-Forwards = Callable[[EnvironmentName, int, Ledger], tuple[Forwarding, ...]]
+Prepare = Callable[[Environment], None]
 
 
 class Environments(Mapping[EnvironmentName, Environment]):
     """Opens a log for every key of `windows`, whose values are the dedup windows in seconds, 0 for none.
 
-    clock: tells what is too old for the window when it is loaded. forwards: makes an environment's forwards of its
-    name, its log's number and its ledger; followers: the actors that follow its log, started after its partition.
-    lazy: whether answers do not wait for the disk. spools: of the environments that refuse events rather than delete
-    what was not forwarded, the bytes that may wait.
+    clock: tells what is too old for the window when it is loaded. prepare: called once with each environment that was
+    opened; followers: the actors that follow its log, started after its partition. lazy: whether answers do not wait
+    for the disk.
 
     One whose rows cannot be read at all is not among them but in `damaged`, with the reason; the others go on.
     """
@@ -115,18 +122,16 @@ class Environments(Mapping[EnvironmentName, Environment]):
         clock: Clock,
         random: Random,
         *,
-        forwards: Forwards = lambda _name, _number, _ledger: (),
+        prepare: Prepare = lambda _environment: None,
         followers: Callable[[Environment], Sequence[Child]] = lambda _environment: (),
         lazy: bool = False,
-        spools: Mapping[EnvironmentName, int] = MappingProxyType({}),
     ) -> None:
         self._engine = engine
         self._meta = meta
         self._clock = clock
-        self._forwards = forwards
+        self._prepare = prepare
         self._followers = followers
         self._lazy = lazy
-        self._spools = spools
         self._committer = committer
         self._registry = registry
         self._random = random
@@ -228,10 +233,10 @@ class Environments(Mapping[EnvironmentName, Environment]):
             Watermark(log.low) if self._lazy else None,
         )
         mailbox: Mailbox[Append] = Mailbox(f"{name}/partition", MAILBOX)
-        forwardings = self._forwards(name, row.number, ledger)
         consumers = Consumers(self._engine, row.number, log, ledger.watermark, self._clock)
-        tail = Tail(log, ledger.watermark)
-        return Environment(name, ledger, mailbox, tail, consumers, forwardings, self._spools.get(name))
+        environment = Environment(name, ledger, mailbox, Tail(log, ledger.watermark), consumers)
+        self._prepare(environment)
+        return environment
 
     def _all(self) -> Iterator[Environment]:
         yield from self._known.values()

@@ -21,7 +21,7 @@ from router.pipeline.forwarding import Forwarding, State
 from router.pipeline.outgoing import Post, Unsendable
 from router.pipeline.selection import Selection, newest, select
 from router.pipeline.transport import Send, Unreached
-from router.ranges import Ranges
+from router.ranges import Ranges, Span
 from router.store.engine import NoSpace, Stalled
 from router.store.quarantine import Item
 
@@ -77,7 +77,7 @@ class Forwarder:
     async def run(self, context: Context[None]) -> None:
         forwarding = self._forwarding
         forwarding.restore()
-        forwarding.drop_lost()
+        forwarding.drop_lost(forwarding.done)
         self._taken = forwarding.done
         # A new cursor is durable before the first event: "from now on" must mean the same after a crash.
         self._save()
@@ -95,18 +95,12 @@ class Forwarder:
         while not context.stopping.is_set():
             await self._wait_for_more(context)
             await self._wait_for_leave(context)
-            if (selection := self._claim()) is None:
+            if (span := self._claim()) is None:
                 await trio.lowlevel.checkpoint()
                 continue
             self._claimed += 1
             try:
-                if selection.damaged:
-                    self._lose(selection)
-                if selection.slices:
-                    await self._deliver(context, send, selection)
-                else:
-                    self._finish(selection, skipped=not selection.damaged)
-                    await trio.lowlevel.checkpoint()
+                await self._deliver(context, send, span)
             finally:
                 self._claimed -= 1
             context.progress()
@@ -139,28 +133,47 @@ class Forwarder:
             with context.waiting_on(f"{forwarding.state}: {forwarding.reason}".rstrip(": "), limit=ZONE):
                 await trio.sleep(min(delay, ZONE / 2))
 
-    def _claim(self) -> Selection | None:
+    def _claim(self) -> Span | None:
+        """Offsets for one request, which no other worker will take."""
         forwarding = self._forwarding
-        forwarding.drop_lost()
+        forwarding.drop_lost(self._taken)
         self._taken = Ranges.of((*self._taken.spans, *forwarding.done.spans))
-        outgoing = forwarding.outgoing
         gaps = list(self._taken.gaps(0, forwarding.settled.end))
         if not gaps:
             return None
         span = gaps[0]
         if forwarding.filter.newest_first:
-            span = newest(forwarding.log, gaps[-1], min(outgoing.entries, 256))
-        selection = select(forwarding.log, span, forwarding.wanted, entries=outgoing.entries, size=outgoing.size)
-        self._taken = self._taken.with_span(*selection.span)
-        return selection
+            span = newest(forwarding.log, gaps[-1], min(forwarding.outgoing.entries, 256))
+        span = self._select(span).span
+        self._taken = self._taken.with_span(*span)
+        return span
 
-    async def _deliver(self, context: Context[None], send: Send, selection: Selection) -> None:
-        """Until all of it is delivered, set aside or passed over: a selection is never given up."""
-        rest = [selection]
+    def _select(self, span: Span) -> Selection:
+        forwarding = self._forwarding
+        outgoing = forwarding.outgoing
+        return select(forwarding.log, span, forwarding.wanted, entries=outgoing.entries, size=outgoing.size)
+
+    async def _deliver(self, context: Context[None], send: Send, span: Span) -> None:
+        """Until all of it is delivered, set aside or passed over: a claim is never given up.
+
+        Read anew before each try: what waits for a target, for days perhaps, waits on the disk and not in memory.
+        """
+        rest = [span]
         while rest:
-            part = rest.pop()
+            await trio.lowlevel.checkpoint()
+            span = rest.pop()
+            if (low := self._forwarding.log.low) > span[0]:  # deleted while it waited for another try
+                self._forwarding.lose(span[0], min(low, span[1]))
+                if low < span[1]:
+                    rest.append((low, span[1]))
+                continue
+            part = self._select(span)
+            if part.span[1] < span[1]:
+                rest.append((part.span[1], span[1]))
+            if part.damaged:
+                self._lose(part)
             if not part.slices:
-                self._finish(part, skipped=True)
+                self._finish(part, skipped=not part.damaged)
                 continue
             try:
                 verdict = await self._try(send, part)
@@ -173,7 +186,7 @@ class Forwarder:
                 halves = part.halves()
                 if halves is not None:
                     self._forwarding.tally.splits += 1
-                    rest += reversed(halves)
+                    rest += [half.span for half in reversed(halves)]
                     continue
                 self._row += 1
                 if self._row >= ROW:
@@ -189,7 +202,8 @@ class Forwarder:
                 self._forwarding.tally.delivered_at = self._clock.now()
                 self._finish(part)
                 continue
-            rest.append(part)
+            rest.append(part.span)
+            del part
             self._hold(verdict)
             if context.stopping.is_set():
                 return

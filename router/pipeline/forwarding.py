@@ -101,11 +101,17 @@ class Forwarding:
     done: Ranges = field(default_factory=Ranges)
 
     def restore(self) -> None:
-        """Take up where the durable cursor stands; at the beginning, or at the end, where there is none of this log."""
+        """Take up where the durable cursor stands; at the beginning, or at the end, where there is none.
+
+        A log that was restored has another epoch and the cursor of the moment of its backup: what was delivered by then
+        is not sent again under a new name.
+        """
         row = self.cursors.read(self.name)
-        if row is None or row.epoch != self.log.epoch:
+        if row is None:
             row = Row(self.log.epoch, self.log.head if self.filter.latest else self.log.low, 0)
-        self.done = Ranges.of(((0, row.offset), *row.beyond.spans))
+        head = self.log.head
+        spans = ((0, row.offset), *row.beyond.spans)
+        self.done = Ranges.of((first, min(end, head)) for first, end in spans)
 
     def save(self, now: int) -> None:
         """Write the cursor, not yet to the disk: after a loss of power some is sent again, which receivers recognise.
@@ -127,12 +133,15 @@ class Forwarding:
         """What is durable and not dealt with, in order."""
         return self.done.gaps(0, self.settled.end)
 
-    def drop_lost(self) -> None:
-        """Pass over what retention has removed."""
-        low = self.log.low
-        for first, end in self.done.gaps(0, low):
-            self.tally.lost += end - first
-        self.done = self.done.with_span(0, low)
+    def drop_lost(self, taken: Ranges) -> None:
+        """Pass over what retention has removed, but for what is `taken`: it may be on the way."""
+        for first, end in taken.gaps(0, self.log.low):
+            self.lose(first, end)
+
+    def lose(self, first: int, end: int) -> None:
+        """Events from `first` up to `end` are gone."""
+        self.tally.lost += end - first
+        self.done = self.done.with_span(first, end)
 
     def wanted(self, entry: Entry, event: Event) -> bool:
         chosen = self.filter

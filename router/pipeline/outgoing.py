@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 from uuid import UUID, uuid5
 
+from router import __version__
 from router.pipeline.delivery import Answer, Verdict
 from router.pipeline.selection import Selection
 from router.records import Entry, Event
 
+AGENT: Final = f"flag-event-router/{__version__}"
 _NAMES: Final = UUID("6f0b6f54-3c1a-5f7e-9d7b-0a4b0c5f9d11")  # the name space of payload ids that are made here
 _WORTH: Final = 1024  # bytes from which a body is compressed
+_LARGE: Final = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,8 @@ def compressed(body: bytes) -> tuple[tuple[tuple[str, str], ...], bytes]:
     """The headers and bytes of `body` with gzip, which both vendors' own senders use; as it is where it is small."""
     if len(body) < _WORTH:
         return (), body
-    return (("Content-Encoding", "gzip"),), gzip.compress(body, 6, mtime=0)
+    level = 6 if len(body) < _LARGE else 1  # it holds the loop, and 1 is three times as fast
+    return (("Content-Encoding", "gzip"),), gzip.compress(body, level, mtime=0)
 
 
 def payload_id(selection: Selection, own: str | None = None) -> str:

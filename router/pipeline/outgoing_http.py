@@ -10,8 +10,8 @@ import hmac
 
 from router.names import EnvironmentName
 from router.pipeline.delivery import Answer, Verdict, judge
-from router.pipeline.outgoing import Post, payload_id
-from router.pipeline.outgoing_router import AGENT, CONTENT_TYPE, batch
+from router.pipeline.outgoing import AGENT, Post, payload_id
+from router.pipeline.outgoing_router import CONTENT_TYPE, batch
 from router.pipeline.selection import Selection
 from router.records import Entry, Event
 

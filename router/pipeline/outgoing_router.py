@@ -13,11 +13,10 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from router import __version__
 from router.cloudevents import head
 from router.names import EnvironmentName
 from router.pipeline.delivery import Answer, Outcome, Verdict, judge
-from router.pipeline.outgoing import Post
+from router.pipeline.outgoing import AGENT, Post
 from router.pipeline.selection import Selection
 from router.records import Entry, Event
 
@@ -27,8 +26,7 @@ else:
     from backports import zstd
 
 CONTENT_TYPE: Final = "application/cloudevents-batch+json"
-AGENT: Final = f"flag-event-router/{__version__}"
-SIZE: Final = 1024 * 1024  # bytes of event JSON in a batch; about a tenth of that on the wire
+SIZE: Final = 256 * 1024  # bytes of event JSON in a batch; a few tens of thousands on the wire, 10 MB less in memory
 _LEVEL: Final = 3
 _encode = msgspec.json.Encoder().encode
 

@@ -14,7 +14,7 @@ import msgspec
 from router.config.model import Environment
 from router.credentials import fingerprint
 from router.pipeline.delivery import Answer, Outcome, Verdict, judge
-from router.pipeline.outgoing import Post, Unsendable, compressed
+from router.pipeline.outgoing import AGENT, Post, Unsendable, compressed
 from router.pipeline.selection import Selection
 from router.records import Entry, Event
 
@@ -53,7 +53,8 @@ class ToStatsig:
         if entry.endpoint not in _PATHS:
             raise Unsendable(f"what came to {entry.endpoint!r} has no place at Statsig")
         raws = [event.raw for _, event in piece.events]
-        headers = [("Content-Type", "application/json"), ("statsig-api-key", self._secret(facts))]
+        headers = [("Content-Type", "application/json"), ("User-Agent", AGENT)]
+        headers.append(("statsig-api-key", self._secret(facts)))
         # Half a millisecond of difference between two tries is of no weight; that it is now's is (see the module).
         headers.append(("statsig-client-time", str(now - int(facts.get("skew", 0)))))
         headers += [(header, _header(facts[name])) for name, header in _HEADERS.items() if name in facts]

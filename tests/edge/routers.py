@@ -44,8 +44,12 @@ def config(path: Path, *forwards: str, storage: str = "", environment: str = "")
 
 
 @contextlib.contextmanager
-def running(directory: Path, name: str, *forwards: str, storage: str = "") -> Iterator[RouterProcess]:
-    with router(directory / name, config(directory / f"{name}.toml", *forwards, storage=storage)) as process:
+def running(
+    directory: Path, name: str, *forwards: str, storage: str = "", environment: str = ""
+) -> Iterator[RouterProcess]:
+    with router(
+        directory / name, config(directory / f"{name}.toml", *forwards, storage=storage, environment=environment)
+    ) as process:
         yield process
 
 

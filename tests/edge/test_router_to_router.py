@@ -16,6 +16,7 @@ def test_events_of_the_edge_are_at_the_hub_once_and_in_order(tmp_path: Path) -> 
         until(lambda: forwards(edge.port)[f"router {hub.url}"]["state"] == "idle", "the forward is idle")
         forward = forwards(edge.port)[f"router {hub.url}"]
         assert (forward["lag"], forward["delivered"], forward["offset"]) == (0, 100, 100)
+        assert "HTTP Request" not in edge.errors.read_text(), "no line for every request"
 
 
 def test_a_hub_that_is_away_is_waited_for(tmp_path: Path) -> None:

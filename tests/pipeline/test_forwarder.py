@@ -149,6 +149,18 @@ async def test_what_fails_comes_again(bench: Bench) -> None:
     assert play.forwarding.statistics().retries == 4
 
 
+async def test_a_crash_of_its_own_costs_nothing(bench: Bench) -> None:
+    play = Play(bench)
+    play.target.script = [ValueError("a bug"), OK, ValueError("another")]
+    async with bench.running(play.child):
+        await play.append(2)
+        await play.until_idle()
+        await play.append(1)
+        await play.until_idle()
+        assert bench.registry.find("forwarder").restarts == 2
+    assert play.target.taken == ["n0", "n1", "n0"]
+
+
 async def test_it_waits_as_long_as_it_is_told(bench: Bench, autojump_clock: MockClock) -> None:
     play = Play(bench)
     play.target.script = [Answer(503, {"retry-after": "100"})]

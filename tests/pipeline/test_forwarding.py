@@ -12,6 +12,7 @@ from router.ranges import Ranges
 from router.store.cursors import Cursors
 from tests.pipeline.conftest import Bench
 from tests.pipeline.entries import entry
+from tests.pipeline.test_forwarder import fill
 
 SHOP = EnvironmentName("shop", "production")
 
@@ -24,6 +25,7 @@ def forwarding(bench: Bench, chosen: Filter = Filter()) -> Forwarding:  # noqa: 
 
 
 def test_what_was_done_out_of_order_is_known_after_a_restart(bench: Bench) -> None:
+    fill(bench, 12)
     before = forwarding(bench)
     before.restore()
     before.done = Ranges.of([(0, 3), (5, 9)])
@@ -37,14 +39,15 @@ def test_what_was_done_out_of_order_is_known_after_a_restart(bench: Bench) -> No
     assert after.statistics().state is State.IDLE
 
 
-def test_a_cursor_of_another_life_of_the_log_is_none(bench: Bench) -> None:
+def test_a_restored_log_goes_on_where_its_backup_stood(bench: Bench) -> None:
+    fill(bench, 2)
     before = forwarding(bench)
-    before.done = Ranges.of([(0, 3)])
+    before.done = Ranges.of([(0, 1), (5, 9)])
     before.save(1)
     bench.log.row = type(bench.log.row)(bench.log.row.number, "zzzzzzzz", 0)
     after = forwarding(bench)
     after.restore()
-    assert after.offset == 0
+    assert after.done == Ranges.of([(0, 1)]), "and never beyond its end"
 
 
 @pytest.mark.parametrize(
