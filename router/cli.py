@@ -19,6 +19,7 @@ from router.clocks import SystemClock
 from router.commands import backup as copies
 from router.commands import export as exports
 from router.commands.client import Client, Unanswered
+from router.commands.tail import Selection, follow
 from router.credentials import Scope, digest, new_token
 from router.errors import Fatal
 from router.names import EnvironmentName
@@ -201,6 +202,35 @@ def _progress(length: int, *, shown: bool) -> Iterator[Callable[[int], None]]:
         return
     with click.progressbar(length=length, label="events", file=sys.stderr, update_min_steps=1000) as bar:
         yield bar.update
+
+
+@main.command()
+@_url
+@_token
+@click.option("--env", "environment", metavar="PROJECT/ENV", help="Which one, where the token covers several.")
+@click.option("--kind", help="Canonical kinds, with commas between.")
+@click.option("--flag", help="Flag keys, with commas between.")
+@click.option("--since", default="latest", show_default=True, help="latest, earliest, a cursor, or a time.")
+@click.option("--json", "as_json", is_flag=True, help="One CloudEvents envelope a line.")
+def tail(
+    url: str,
+    token: str | None,
+    environment: str | None,
+    kind: str | None,
+    flag: str | None,
+    since: str,
+    as_json: bool,
+) -> None:
+    """Follow the events, a line each, until interrupted."""
+    try:
+        name = None if environment is None else EnvironmentName.parse(environment)
+        follow(url, token, Selection(name, kind, flag, since), as_json=as_json)
+    except ValueError as error:
+        _fail(BAD_CONFIGURATION, str(error))
+    except Unanswered as error:
+        _fail(FAILED, str(error))
+    except KeyboardInterrupt:
+        raise SystemExit(0) from None
 
 
 def _configured(path: Path) -> config.Config:
