@@ -1,0 +1,1 @@
+"""The stream, read by clients that others wrote."""
