@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -89,7 +90,12 @@ async def _run(
     announce: daemon.Announce,
     curtain: logs.Curtain,
 ) -> None:
-    await daemon.run(settings, announce=announce, notifier=Notifier(os.environ), reread=reread, curtain=curtain)
+    try:
+        await daemon.run(settings, announce=announce, notifier=Notifier(os.environ), reread=reread, curtain=curtain)
+    finally:
+        # What is left is the interpreter's end: a second signal in that moment must not turn a clean exit into a kill.
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
 
 
 @main.command()

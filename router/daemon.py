@@ -169,6 +169,11 @@ async def run(
             if (reason := _reason(group)) is not None:
                 raise reason from group
             raise
+        finally:
+            # What came while the store was being closed, and nobody took, would be raised again by trio, and kill.
+            with trio.move_on_after(0.01):
+                async for _ in signals:
+                    pass
 
 
 def _reason(group: BaseExceptionGroup[BaseException]) -> Exception | None:

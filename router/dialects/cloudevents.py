@@ -23,7 +23,9 @@ PATH: Final = "/v1/cloudevents"
 BATCH: Final = "application/cloudevents-batch+json"
 SINGLE: Final = "application/cloudevents+json"
 RANGE: Final = "router-range"
+FILTER: Final = "router-filter"
 _RANGE: Final = re.compile(r"([a-z2-7]{8}-[0-9]{1,20})\.\.([0-9]{1,20})")
+_FILTER: Final = re.compile(r"[0-9a-f]{0,32}")
 _KINDS: Final = frozenset({CredentialKind.API_TOKEN})
 _SCHEMES: Final = frozenset({"bearer", "api_key"})
 _REQUIRED: Final = ("ce-id", "ce-source", "ce-type", "ce-specversion")
@@ -121,7 +123,10 @@ def _read(request: Request, body: bytes) -> Reading:
     if media in (BATCH, SINGLE):
         raws = elements(body, batch=media == BATCH)
         if RANGE in request.headers:
-            return read_relayed(raws, *span_of(request.headers[RANGE]))
+            narrowed = request.headers.get(FILTER, "")
+            if not _FILTER.fullmatch(narrowed):
+                raise ValueError(f"the Router-Filter header {narrowed[:60]!r} is not of hex digits")
+            return read_relayed(raws, *span_of(request.headers[RANGE]), narrowed)
     elif "ce-specversion" in request.headers:
         raws = [_structured(request.headers, media, body)]
     else:

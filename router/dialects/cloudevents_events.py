@@ -104,8 +104,10 @@ def read(raws: list[bytes], received: int) -> Reading:
     return reading
 
 
-def read_relayed(raws: list[bytes], epoch: str, span: Span) -> Reading:
+def read_relayed(raws: list[bytes], epoch: str, span: Span, narrowed: str = "") -> Reading:
     """Events that another router sent on, from the log of `epoch`: as they stood there.
+
+    narrowed: names the filter that the sender applied, since what it left out may come from a forward with another one.
 
     Raises:
         ValueError: they are not all of one log.
@@ -135,7 +137,8 @@ def read_relayed(raws: list[bytes], epoch: str, span: Span) -> Reading:
     if len(sources) > 1:
         raise ValueError(f"the batch is of {len(sources)} sources: send one environment's events at a time")
     source = sources.pop() if sources else ""
-    reading.origin = Origin(f"{source}#{epoch}", epoch, tuple(offsets), span)
+    name = f"{source}#{epoch}#{narrowed}" if narrowed else f"{source}#{epoch}"
+    reading.origin = Origin(name, epoch, tuple(offsets), span)
     return reading
 
 

@@ -158,9 +158,14 @@ class Forwarder:
 
         Read anew before each try: what waits for a target, for days perhaps, waits on the disk and not in memory.
         """
-        rest = [span]
+        rest, has_leave = [span], True
         while rest:
             await trio.lowlevel.checkpoint()
+            if not has_leave:
+                if context.stopping.is_set():
+                    return
+                await self._wait_for_leave(context)
+                has_leave = True
             span = rest.pop()
             if (low := self._forwarding.log.low) > span[0]:  # deleted while it waited for another try
                 self._forwarding.lose(span[0], min(low, span[1]))
@@ -175,6 +180,7 @@ class Forwarder:
             if not part.slices:
                 self._finish(part, skipped=not part.damaged)
                 continue
+            has_leave = False
             try:
                 verdict = await self._try(send, part)
             except Unsendable as error:
@@ -205,9 +211,6 @@ class Forwarder:
             rest.append(part.span)
             del part
             self._hold(verdict)
-            if context.stopping.is_set():
-                return
-            await self._wait_for_leave(context)
 
     async def _try(self, send: Send, part: Selection) -> Verdict:
         forwarding, tally = self._forwarding, self._forwarding.tally

@@ -161,12 +161,18 @@ def _set_spool(environment: "environments.Environment", configured: Environment)
 def outgoing(environment: Environment, forward: Forward) -> Outgoing:
     """What speaks to the target of `forward`."""
     if forward.to is Target.ROUTER:
-        return ToRouter(forward.url, forward.token or "", environment.name)
+        return ToRouter(forward.url, forward.token or "", environment.name, _narrowed(forward))
     if forward.to is Target.LAUNCHDARKLY:
         return ToLaunchDarkly(forward.url, forward.key, environment)
     if forward.to is Target.STATSIG:
         return ToStatsig(forward.url, forward.key, environment)
     return ToHttp(forward.url, forward.token, environment.name)
+
+
+def _narrowed(forward: Forward) -> str:
+    if forward.kinds is None and forward.dialects is None:
+        return ""
+    return f"{sorted(kind.value for kind in forward.kinds or ())} {sorted(forward.dialects or ())}"
 
 
 def _filter(forward: Forward) -> Filter:

@@ -3,11 +3,12 @@
 Beside the attributes of the stream each event has `routerevent`, a JSON array of its time, name, flags, contexts and
 attributes, and the first event of each entry `routerentry`, a JSON array of the entry's dialect, endpoint, arrival
 stamp and facts. Both are strings, as CloudEvents wants extensions to be. The header `Router-Range: EPOCH-FIRST..END`
-says which offsets the batch deals with, those that were filtered out included. The other side is
-`dialects/cloudevents_events.py`.
+says which offsets the batch deals with, those that were filtered out included; so `Router-Filter` tells forwards with
+different filters apart. The other side is `dialects/cloudevents_events.py`.
 """
 
 import sys
+from hashlib import blake2b
 from typing import Final
 from urllib.parse import urlencode
 
@@ -32,14 +33,19 @@ _encode = msgspec.json.Encoder().encode
 
 
 class ToRouter:
-    """url: of the other router. token: one of its API tokens, of scope `ingest`. environment: this log's, and there."""
+    """url: of the other router. token: one of its API tokens, of scope `ingest`. environment: this log's, and there.
+
+    filters: what narrows the forward, in any words that are equal for equal filters; empty where nothing does.
+    """
 
     in_flight = 1  # the other log is to have the events in this one's order
     entries = 2048
     size = SIZE
     linger = 0.05
 
-    def __init__(self, url: str, token: str, environment: EnvironmentName) -> None:
+    def __init__(self, url: str, token: str, environment: EnvironmentName, filters: str = "") -> None:
+        narrowed = blake2b(filters.encode(), digest_size=8).hexdigest()
+        self._filter = (("Router-Filter", narrowed),) if filters else ()
         query = urlencode({"project": environment.project, "environment": environment.key})
         self._url = f"{url.rstrip('/')}/v1/cloudevents?{query}"
         self._token = token
@@ -56,6 +62,7 @@ class ToRouter:
             ("Content-Encoding", "zstd"),
             ("Router-Range", f"{selection.epoch}-{first}..{end}"),
             ("User-Agent", AGENT),
+            *self._filter,
         )
         return Post(self._url, headers, zstd.compress(batch(self._environment, selection, whole=True), _LEVEL))
 

@@ -90,6 +90,7 @@ def test_a_binary_event_is_kept_as_the_structured_one_that_says_the_same() -> No
         (b"{}", "application/json", {"ce_specversion": "1.0"}, "header ce-id is missing"),
         (b"[]", BATCH, {"router_range": "soon"}, "not of the form"),
         (b"[]", BATCH, {"router_range": "abcdefgh-7..7"}, "ends before it begins"),
+        (b"[]", BATCH, {"router_range": "abcdefgh-7..8", "router_filter": "x y"}, "not of hex digits"),
     ],
 )
 def test_a_body_that_cannot_be_read(body: bytes, media: str, headers: dict[str, str], words: str) -> None:

@@ -126,6 +126,22 @@ def test_filters(tmp_path: Path) -> None:
             assert forwards(edge.port)["some"]["skipped"] == 2
 
 
+def test_forwards_with_different_filters_to_one_hub_do_not_hide_events_from_each_other(tmp_path: Path) -> None:
+    with running(tmp_path, "hub") as hub:
+        of_one = to_router(hub.url, 'dialects = ["statsig"]', 'name = "one"')
+        of_other = to_router(hub.url, 'dialects = ["launchdarkly"]', 'name = "other"')
+        with running(tmp_path, "edge", of_one, of_other) as edge:
+            statsig = b'{"events":[{"eventName":"%d","user":{"userID":"u"},"time":1700000000000}]}'
+            for n in range(20):
+                assert post_custom(edge.port, [f"ld-{n}"])
+                headers = {"statsig-api-key": "secret-demo"}
+                assert post(edge.port, "/v1/log_event", statsig % n, headers).status == 202
+            found = [json.loads(message.data) for message in events(hub.port, 40)]
+            assert [event["key"] for event in found if "key" in event] == [f"ld-{n}" for n in range(20)]
+            assert [event["eventName"] for event in found if "eventName" in event] == [str(n) for n in range(20)]
+            until(lambda: all(stands["lag"] == 0 for stands in forwards(edge.port).values()), "all is forwarded")
+
+
 def test_a_reload_begins_and_ends_a_forward(tmp_path: Path) -> None:
     with running(tmp_path, "hub") as hub, running(tmp_path, "edge") as edge:
         assert post_custom(edge.port, ["a"])

@@ -26,11 +26,17 @@ def test_windows(window: Window, hour: float, wait: float) -> None:
     assert window.wait(hour * HOUR) == wait * HOUR
 
 
-@given(st.floats(0, DAY, exclude_max=True), st.floats(0, DAY, exclude_max=True), st.floats(0, DAY, exclude_max=True))
-def test_after_its_wait_a_window_is_open(begin: float, end: float, second: float) -> None:
+SECONDS = st.integers(0, int(DAY) - 1)
+
+
+@given(SECONDS, SECONDS, SECONDS)
+def test_after_its_wait_and_not_before_a_window_is_open(begin: int, end: int, second: int) -> None:
     window = Window(begin, end)
     wait = window.wait(second)
-    assert 0 <= wait < DAY or begin == end
+    assert 0 <= wait < DAY
+    if begin != end:
+        assert window.wait((second + wait) % DAY) == 0
+        assert wait == 0 or window.wait((second + wait - 1) % DAY) == 1
 
 
 @given(st.floats(0.1, 1000), st.lists(st.tuples(st.floats(0, 10), st.floats(0, 500)), max_size=30))
