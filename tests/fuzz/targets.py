@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from router.config import ConfigurationError, SecretSource, load
+from router.dialects.cloudevents import CloudEvents
 from router.dialects.dialect import Bounds, Dialect, Request
 from router.dialects.inflate import inflate
 from router.dialects.json import bound_count, deeper_than
@@ -12,14 +13,14 @@ from router.dialects.statsig import Statsig
 from router.errors import Rejected
 from router.http import access
 from router.http.clients import Proxies, site
-from router.http.streams import moment
+from router.http.stream_query import moment
 from router.names import Cursor, EnvironmentName
 from router.records import pack_body
 from router.sse import Parser
 
 LIMIT = 1_000_000
 BOUNDS = Bounds(max_inflated=LIMIT, max_events=1000)
-DIALECTS: tuple[Dialect, ...] = (LaunchDarkly(), Statsig())
+DIALECTS: tuple[Dialect, ...] = (LaunchDarkly(), Statsig(), CloudEvents())
 PROXIES = Proxies(["127.0.0.0/8", "::1/128"])
 
 
