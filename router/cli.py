@@ -74,6 +74,8 @@ def _serve(settings: config.Config, reread: Callable[[], config.Config] | None, 
 
     daemon.calm_collector()
     daemon.raise_file_limit()
+    daemon.tidy_allocator()
+    daemon.share_interpreter()
     try:
         trio.run(_run, settings, reread, announce, curtain)
     except Locked:

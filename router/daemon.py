@@ -4,6 +4,7 @@ The engine is no actor: it is open around the tree, since nothing below could go
 never be retried in the same process.
 """
 
+import ctypes
 import faulthandler
 import gc
 import os
@@ -54,6 +55,9 @@ from router.store.threads import Threads
 from router.systemd import Notifier
 
 COMMITTER_MAILBOX = 4096
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # mallopt(3), <malloc.h>
+SWITCH = 0.0005  # seconds
+LARGE_BLOCK = 256 * 1024  # bytes
 CORE_BUDGET = 20.0  # seconds for environments and committer to drain; they hold at most a few groups
 LAST_RESORT = 15.0  # seconds after all budgets are spent until the process is ended from outside the loop
 
@@ -113,6 +117,24 @@ def calm_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+
+
+def tidy_allocator() -> None:
+    """Make large blocks go back to the system when they are freed; where the C library is glibc.
+
+    By itself it raises, at every large free, the size up to which blocks come from its heaps. Bodies of megabytes then
+    leave holes there, one heap for every thread: 60 refused bodies of 9 MB left 530 MB (measured).
+    """
+    library = ctypes.CDLL(None)
+    if hasattr(library, "gnu_get_libc_version"):
+        library.mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK)
+        library.mallopt(M_ARENA_MAX, 2)
+
+
+def share_interpreter() -> None:
+    """Let the loop have the interpreter back soon from a thread that takes a large body apart. At the default of 5 ms a
+    post beside one waited that long after every system call: 100 ms together instead of 20 (measured)."""
+    sys.setswitchinterval(SWITCH)
 
 
 def raise_file_limit() -> None:

@@ -175,7 +175,7 @@ def _largest(body: bytes, most: int) -> int:
             return len(_ARRAY.decode(body))
         members = [member for member in _OBJECT.decode(body).values() if memoryview(member)[0] == _ARRAY_BEGINS]
         return max((len(_ARRAY.decode(member)) for member in members), default=0)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):  # the last where a member's name is not UTF-8
         pass
     try:
         if not body.startswith(b"{"):

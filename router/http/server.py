@@ -182,6 +182,7 @@ class Server:
             del self._open[stream]
             self._cut += connection.cut
             connection.ended.set()
+            connection.let_go()
             if not self._open:
                 self._empty.unpark_all()
 
@@ -257,6 +258,10 @@ class PlainProtocol(H11Protocol):
 
     async def _check_protocol(self, event: h11.Request) -> None:
         pass
+
+    async def _send_error_response(self, status_code: int) -> None:
+        """400 for whatever cannot be read as a request: 431 or 501 switch some SDKs off for good (contract)."""
+        await super()._send_error_response(400)
 
     async def _create_stream(self, request: h11.Request) -> None:
         headers = request.headers.raw_items()

@@ -18,6 +18,7 @@ class Threads:
     def __init__(self) -> None:
         self._sync = trio.CapacityLimiter(1)
         self._cold = trio.CapacityLimiter(4)
+        self._decode = trio.CapacityLimiter(1)
         self._maintenance = trio.CapacityLimiter(1)
 
     async def sync(self, call: Callable[[], T]) -> T:
@@ -27,6 +28,11 @@ class Threads:
     async def cold(self, call: Callable[[], T]) -> T:
         """Run something long that releases the GIL: decompression of a large body, a catch-up read."""
         return await trio.to_thread.run_sync(call, limiter=self._cold)  # noqa: TID251 - the one place that may
+
+    async def decode(self, call: Callable[[], T]) -> T:
+        """Take a large body apart: one at a time, so that hostile ones take no more than one core and one body's memory
+        from everybody else."""
+        return await trio.to_thread.run_sync(call, limiter=self._decode)  # noqa: TID251 - the one place that may
 
     async def maintenance(self, call: Callable[[], T]) -> T:
         """Run a flush, compaction, close: long, and never two at once."""

@@ -41,7 +41,7 @@ def test_answers_are_those_described(served: RouterProcess, who: str, mode: Gene
     schema = schemathesis.openapi.from_url(f"{served.url}/openapi.json")
     tried = 0
     for found in schema.get_all_operations():
-        operation = found.ok()  # type: ignore[union-attr]  # what cannot be described fails here
+        operation: Any = found.ok()  # type: ignore[union-attr]  # its documents are ours
         if operation.path == ENDLESS:
             continue
 

@@ -8,9 +8,8 @@ from tests.wire.conftest import wire
 
 ANSWERS = {
     200: b"POST /size HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\na",
-    400: b"this is not HTTP\r\n\r\n",
+    400: b"POST /size HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n",
     404: b"GET /gone HTTP/1.1\r\nHost: x\r\n\r\n",
-    501: b"POST /size HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n",
     503: b"POST /size HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n",
     505: b"GET / HTTP/2.1\r\nHost: x\r\n\r\n",
 }
