@@ -167,6 +167,7 @@ async def _run(
             registry,
             clock,
             random,
+            {environment.name: environment.insights_age for environment in config.environments},
         )
         services = _services(config, clock, environments, registry, random)
         root = _tree(config, services, environments, committer, engine, threads, listeners, registry, random)
@@ -207,6 +208,7 @@ def _services(config: Config, clock: Clock, environments: Environments, registry
         streams=StreamLimits(server.max_streams, server.heartbeat),
         random=random,
         started=clock.now(),
+        webhooks=lambda: config.webhooks,
     )
     return services
 
@@ -276,8 +278,6 @@ def not_in_force(config: Config) -> list[str]:
     found = []
     if any(environment.forwards for environment in config.environments):
         found.append("environment.forward")
-    if config.webhooks:
-        found.append("webhook")
     if any(environment.retention_age or environment.retention_bytes for environment in config.environments):
         found.append("environment.retention_age and retention_bytes: nothing is deleted")
     if config.storage.min_free:

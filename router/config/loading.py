@@ -78,6 +78,7 @@ ENVIRONMENT: Final[Mapping[str, Setting[Any]]] = {
     "retention_age": values.age_or_none,
     "retention_bytes": values.size_or_none,
     "dedup_window": values.duration,
+    "insights_age": values.age_or_none,
     "sdk_keys": _several(values.sdk_key),
     "mobile_keys": _several(values.sdk_key),
     "client_side_ids": _several(values.client_side_id),

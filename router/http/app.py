@@ -13,9 +13,11 @@ from router.http import cors, problems
 from router.http.guard import oversize
 from router.http.health import Health
 from router.http.ingest import Ingest
+from router.http.insights import InsightsReader
 from router.http.quarantine import QuarantineReader
 from router.http.services import Services
 from router.http.streams import Streams
+from router.http.webhooks import Webhooks
 
 
 def create_app(services: Services, dialects: Sequence[Dialect], ingest: Ingest) -> QuartTrio:
@@ -29,6 +31,8 @@ def create_app(services: Services, dialects: Sequence[Dialect], ingest: Ingest) 
     Streams(services).attach(app)
     Health(services).attach(app)
     QuarantineReader(services).attach(app)
+    Webhooks(services).attach(app)
+    InsightsReader(services).attach(app)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _server_error)
     return app

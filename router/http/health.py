@@ -47,6 +47,7 @@ class Health:
                 "head": (statistics := environment.statistics()).head,
                 "low": statistics.low,
                 "epoch": statistics.epoch,
+                "indexed": statistics.indexed,
             }
             for name, environment in services.environments.items()
         ]

@@ -6,6 +6,7 @@ from random import Random
 
 from router.actors.registry import Registry
 from router.clocks import Clock
+from router.config import Webhook
 from router.credentials import Keyring
 from router.names import EnvironmentName
 from router.pipeline.environments import Environment
@@ -30,7 +31,7 @@ class Drain:
 class Services:
     """keyring: read at every request, so that a reload takes effect at once. readiness: reasons why events cannot be
     made durable now; empty when they can. origins: allowed to browsers, by environment, or None for the server's own.
-    durability: the configured level, said in every accepted answer."""
+    durability: the configured level, said in every accepted answer. webhooks: whose deliveries are taken."""
 
     clock: Clock
     keyring: Callable[[], Keyring]
@@ -47,3 +48,4 @@ class Services:
     random: Random = field(default_factory=Random)
     drain: Drain = field(default_factory=Drain)
     started: int = 0
+    webhooks: Callable[[], tuple[Webhook, ...]] = tuple

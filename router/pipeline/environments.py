@@ -10,6 +10,8 @@ from router.actors.supervisor import Child, GiveUp, Strategy, Supervisor
 from router.clocks import Clock
 from router.names import EnvironmentName
 from router.pipeline.committer import Fragment
+from router.pipeline.indexer import Indexer
+from router.pipeline.insights import Insights
 from router.pipeline.ledger import Append, Ledger
 from router.pipeline.partition import Partition
 from router.pipeline.watermark import Watermark
@@ -19,17 +21,20 @@ from router.store.log import Log
 from router.store.meta import Meta
 from router.store.quarantine import Quarantine
 
+INSIGHTS_AGE = 90 * 86_400.0  # seconds
 MAILBOX = 1024  # requests that wait for one environment's partition before further ones are told to come back
 
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentStatistics:
-    """head: offset after the last durable event; low: first one kept; epoch: of the log's cursors; waiting: readers."""
+    """head: offset after the last durable event; low: first one kept; epoch: of the log's cursors; waiting: readers;
+    indexed: offset of the first event that insights do not know yet."""
 
     head: int
     low: int
     epoch: str
     waiting: int
+    indexed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,7 @@ class Environment:
     name: EnvironmentName
     ledger: Ledger
     mailbox: Mailbox[Append]
+    insights: Insights
 
     @property
     def log(self) -> Log:
@@ -50,13 +56,16 @@ class Environment:
 
     def statistics(self) -> EnvironmentStatistics:
         watermark = self.watermark.statistics()
-        return EnvironmentStatistics(watermark.end, self.log.low, self.log.epoch, watermark.waiting)
+        return EnvironmentStatistics(
+            watermark.end, self.log.low, self.log.epoch, watermark.waiting, self.insights.position.offset
+        )
 
 
 class Environments(Mapping[EnvironmentName, Environment]):
     """Opens a log for every key of `windows`, whose values are the dedup windows in seconds, 0 for none.
 
-    clock: tells what is too old for the window when it is loaded.
+    clock: tells what is too old for the window when it is loaded. insights_ages: seconds that insights are kept, None
+    for ever; as their default where an environment is not named.
 
     Raises:
         Damaged: the last entry of a log cannot be read.
@@ -71,11 +80,18 @@ class Environments(Mapping[EnvironmentName, Environment]):
         registry: Registry,
         clock: Clock,
         random: Random,
+        insights_ages: Mapping[EnvironmentName, float | None] | None = None,
     ) -> None:
+        self._engine = engine
+        self._clock = clock
         self._committer = committer
         self._registry = registry
         self._random = random
-        self._known = {name: _open(name, engine, meta, window, clock.now()) for name, window in windows.items()}
+        ages = insights_ages or {}
+        self._known = {
+            name: _open(name, engine, meta, window, clock.now(), ages.get(name, INSIGHTS_AGE))
+            for name, window in windows.items()
+        }
 
     def __getitem__(self, name: EnvironmentName) -> Environment:
         return self._known[name]
@@ -113,16 +129,23 @@ class Environments(Mapping[EnvironmentName, Environment]):
             lambda: Partition(environment.ledger, self._committer),
             mailbox=environment.mailbox,
         )
+        indexer = Child(
+            f"{environment.name}/indexer",
+            lambda: Indexer(self._engine, environment.log, environment.watermark, environment.insights, self._clock),
+            give_up=GiveUp.PARK,  # posts are taken in, and read, without it
+        )
         return Supervisor(
             str(environment.name),
             Strategy.REST_FOR_ONE,
-            [partition],
+            [partition, indexer],
             registry=self._registry,
             random=self._random,
         )
 
 
-def _open(name: EnvironmentName, engine: Engine, meta: Meta, window: float, now: int) -> Environment:
+def _open(
+    name: EnvironmentName, engine: Engine, meta: Meta, window: float, now: int, insights_age: float | None
+) -> Environment:
     row = meta.log(name)
     log = Log(name, engine, row)
     dedup = DedupWindow(engine, row.number, seconds=window, now=now) if window else None
@@ -131,4 +154,5 @@ def _open(name: EnvironmentName, engine: Engine, meta: Meta, window: float, now:
         name,
         Ledger(log, dedup, Quarantine(engine, row.number), Watermark(log.low)),
         Mailbox(f"{name}/partition", MAILBOX),
+        Insights(name, engine, row.number, insights_age),
     )
