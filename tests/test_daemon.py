@@ -106,7 +106,8 @@ def test_a_full_set_of_actors_runs(tmp_path: Path) -> None:
             return [(actor["name"], actor["state"]), *(pair for child in children for pair in flat(child))]
 
         assert [name for name, _ in flat(root)] == [
-            "root", "core", "committer", "environments", "default/production", "default/production/partition", "http",
+            "root", "core", "committer", "environments", "default/production", "default/production/partition",
+            "default/production/indexer", "http",
         ]  # fmt: skip
         assert {state for _, state in flat(root)} == {"running"}
 
