@@ -38,7 +38,9 @@ def the_event(url: str) -> dict[str, Any]:
 
 
 def counts(event: dict[str, Any]) -> dict[Any, tuple[int, int]]:
-    return {each["value"]: (each["before"], each["after"]) for each in event["impact"]["evaluationsSummary"]["variations"]}
+    return {
+        each["value"]: (each["before"], each["after"]) for each in event["impact"]["evaluationsSummary"]["variations"]
+    }
 
 
 @pytest.mark.parametrize("webhook", ["none", "first", "last"])
@@ -83,13 +85,15 @@ def test_launchdarklys_sdk(webhook: str) -> None:
 
 def test_statsigs_sdk() -> None:
     with router() as process:
-        assert phase(before := drive(process.url, "statsig", "0")) == 0
+        before = drive(process.url, "statsig", "0")
+        assert phase(before) == 0
         before.communicate(timeout=30)
         # Exposures carry no version: the second of the change is all that tells what was before it.
         time.sleep(1.1)
         when = insights.now()
         assert insights.announce_statsig(process.url, "new_cart", when)[0] == 200
-        new = phase(after := drive(process.url, "statsig", "50"))
+        after = drive(process.url, "statsig", "50")
+        new = phase(after)
         after.communicate(timeout=30)
         assert HALF * 0.8 < new < HALF * 1.2
         event = the_event(process.url)
