@@ -93,7 +93,7 @@ class Indexer:
     async def _step(self, context: Context[None]) -> None:
         """Count a batch's worth of the log and write it."""
         insights = self._insights
-        position, floor = insights.position
+        position, counted, floor = insights.position
         if position < self._log.low:
             self._lost += self._log.low - position
             _log.warning(
@@ -103,17 +103,20 @@ class Indexer:
             )
             position = self._log.low
         tally = insights.tally(self._clock.now())
-        while position < self._watermark.end and tally.events < MOST_EVENTS:
+        rebuilding = position < counted  # and then so is all of this batch: it has one oldest second
+        while tally.events < MOST_EVENTS:
+            end = min(self._watermark.end, counted) if rebuilding else self._watermark.end
+            if position >= end:
+                break
             until = trio.current_time() + SLICE
-            for stored in self._log.read(position, self._watermark.end):
+            for stored in self._log.read(position, end):
                 tally.add(stored.entry)
                 position = stored.end
                 if trio.current_time() >= until or tally.events >= MOST_EVENTS:
                     break
             context.progress()
             await trio.lowlevel.checkpoint()
-        # Once the log is counted to its end, what comes is new, however old its time is.
-        reached = Position(position, 0 if position >= self._watermark.end else floor)
+        reached = Position(position, counted, floor)
         batch = Batch()
         until = trio.current_time() + SLICE
         for _ in insights.apply(tally, reached, batch):

@@ -49,7 +49,7 @@ class Insights:
         self.rollups = Rollups(engine, number)
         self.flags = Flags(engine, number)
         self.changes = Changes(engine, number)
-        self.position = Position(0, 0)
+        self.position = Position()
         self._unreadable = 0
         self.reset()
 
@@ -61,9 +61,10 @@ class Insights:
         self.position = self.rollups.position()
 
     def tally(self, now: int) -> Tally:
-        """An empty tally; what `now`, unix ms, makes too old does not count."""
+        """An empty tally for what comes at the position; what `now`, unix ms, makes too old does not count."""
         oldest = 0 if self.age is None else (now - round(self.age * 1000)) // 1000
-        return Tally(max(oldest, self.position.floor * MINUTE))
+        offset, counted, floor = self.position
+        return Tally(max(oldest, floor * MINUTE if offset < counted else 0))
 
     def apply(self, tally: Tally, position: Position, batch: Batch) -> Iterator[None]:
         """Let the batch bring the rows up to `position`; yields between steps, so that others may have a turn.
@@ -125,7 +126,7 @@ class Insights:
         floor: first minute, of an hour, that the replay counts wholly; 0 where the log has its beginning still. Rows
         before it stay, and so do then the changes, which a replay would only find in part.
         """
-        position = Position(offset, floor)
+        position = Position(offset, max(self.position.offset, self.position.counted), floor)
         if floor:
             for flag in self.flags.each():
                 self.rollups.clear(batch, flag.name, floor)

@@ -87,11 +87,14 @@ class Seen(NamedTuple):
 
 
 class Position(NamedTuple):
-    """offset: of the first event that is not counted yet. floor: minutes of before this one are left as they are, since
-    a rebuild could not count all that belongs to them; 0 otherwise."""
+    """offset: of the first event that is not counted yet.
 
-    offset: int
-    floor: int
+    counted, floor: while a rebuild goes on, events before the offset `counted` were in rows before, and those rows are
+    still there for the minutes before `floor`; 0 otherwise."""
+
+    offset: int = 0
+    counted: int = 0
+    floor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,7 @@ class Rollups:
     def position(self) -> Position:
         """Where the counting stands."""
         found = self._family.get(self._prefix + _POSITION)
-        return Position(0, 0) if found is None else Position(*msgpack.unpackb(found))
+        return Position() if found is None else Position(*msgpack.unpackb(found))
 
     def move(self, batch: Batch, position: Position) -> None:
         """Put the position into the batch of the rows that it stands for."""

@@ -30,7 +30,7 @@ class Books:
             tally = Tally()
             tally.add(entry)
             batch = Batch()
-            position = Position(self.insights.position.offset + 1, 0)
+            position = Position(self.insights.position.offset + 1)
             for _ in self.insights.apply(tally, position, batch):
                 pass
             self.engine.write(batch)

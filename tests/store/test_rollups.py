@@ -182,19 +182,19 @@ def test_clearing_all_leaves_other_environments_and_the_position(engine: Engine)
         each.add("a", MINUTE, red=1)
     batch = Batch()
     one.rollups.clear_all(batch)
-    one.rollups.move(batch, Position(3, 0))
+    one.rollups.move(batch, Position(3))
     engine.write(batch)
     assert one.totals("a") == {}
-    assert one.rollups.position() == Position(3, 0)
+    assert one.rollups.position() == Position(3)
     assert list(other.totals("a")) == [MINUTE]
 
 
 def test_the_position_is_kept(written: Written, tmp_path: Path) -> None:
-    assert written.rollups.position() == Position(0, 0)
+    assert written.rollups.position() == Position()
     batch = Batch()
-    written.rollups.move(batch, Position(2**40, 17))
+    written.rollups.move(batch, Position(2**40, 2**41, 17))
     written.engine.write(batch)
-    assert Rollups(written.engine, 1).position() == Position(2**40, 17)
+    assert Rollups(written.engine, 1).position() == Position(2**40, 2**41, 17)
 
 
 def test_no_more_is_held_than_is_worth_it(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
