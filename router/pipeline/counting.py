@@ -9,7 +9,7 @@ Exposures are counted apart, weighed by their sampling rate, since their senders
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -69,6 +69,11 @@ class Sighting:
     time: int
 
 
+_Spot: TypeAlias = tuple[str, int, int | None, int, str | None]
+"""What single evaluations have in common that differ in their context alone: flag, minute, version, variation and
+application. All else that one of them is counted as, the first was already."""
+
+
 @dataclass(slots=True)
 class Tally:
     """What entries come to. Minutes are since 1970.
@@ -88,6 +93,7 @@ class Tally:
     newest: dict[str, int] = field(default_factory=dict)
     events: int = 0
     unreadable: int = 0
+    _spots: dict[_Spot, dict[str, None]] = field(default_factory=dict)
 
     def add(self, entry: Entry) -> None:
         """Count the events of one entry."""
@@ -125,8 +131,16 @@ class Tally:
             version = attributes.get("version")
             if "in_experiment" in attributes:
                 self.experiments.setdefault((flag, flag), {})[minute] = None
-        value = b""
+        contexts = event[4]
         counted = alone and event[2] == "feature"
+        spot = None
+        if index is not None and not counted and len(contexts) == 1:
+            spot = (flag, minute, version, index, application)
+            names = self._spots.get(spot)
+            if names is not None:
+                names[contexts[0]] = None
+                return
+        value = b""
         if counted or index is None:
             try:
                 told = _EVALUATED.decode(event[6])
@@ -148,7 +162,8 @@ class Tally:
         names = seen.get(which)
         if names is None:
             names = seen[which] = {}
-        contexts = event[4]
+        if spot is not None:
+            self._spots[spot] = names
         if len(contexts) == 1:
             names[contexts[0]] = None
         elif contexts:
@@ -166,34 +181,22 @@ class Tally:
         length = 0
         if told.start_date is not None and told.end_date is not None:
             length = min(max(0, int(told.end_date) - int(told.start_date)), LONGEST_SUMMARY * 1000)
-        cells = _cells(end - length, end)
-        if cells[0][0] < self.oldest:
-            return
+        minutes = _cells(end - length, end)
         for flag, feature in told.features.items():
             if not feature.counters or len(flag) > LONGEST_FLAG:
                 continue
-            self._traffic(flag, application, cells[-1][0] // MINUTE)
+            self._traffic(flag, application, minutes[-1][0])
+            rows = [self.counts.setdefault((flag, minute), {}) for minute, _ in minutes]
             for counter in feature.counters:
                 count = _whole(counter.count)
-                if not count or count < 0:
+                if count is None or count <= 0:
                     continue
-                variation = Variation(
-                    EVALUATION, _whole(counter.variation), _whole(counter.version), canonical(bytes(counter.value))
-                )
-                self._spread(flag, cells, variation, count)
+                number, version = _whole(counter.variation), _whole(counter.version)
+                _spread(count, Variation(EVALUATION, number, version, canonical(bytes(counter.value))), minutes, rows)
+            for (minute, _), row in zip(minutes, rows, strict=True):
+                if not row or (minute + 1) * MINUTE <= self.oldest:
+                    del self.counts[flag, minute]
             self._sight_all(flag, feature.counters, end - length, end)
-
-    def _spread(self, flag: str, cells: list[tuple[int, float]], variation: Variation, count: int) -> None:
-        """Count `count` over `cells`, in proportion, each evaluation whole."""
-        if len(cells) == 1:
-            self._count(flag, cells[0][0] // MINUTE, cells[0][0], variation, count)
-            return
-        done = 0
-        for second, share in cells:
-            upto = int(count * share)
-            if upto > done:
-                self._count(flag, second // MINUTE, second, variation, upto - done)
-                done = upto
 
     def _exposure(self, event: Event) -> None:
         second = event[1] // 1000
@@ -262,21 +265,44 @@ class Tally:
             before += by_version[version]
 
 
-def _cells(start: int, end: int) -> list[tuple[int, float]]:
-    """(second, share of the whole up to its end) of each second, or first second of a minute, from `start` to `end`,
-    unix ms."""
+_Minutes: TypeAlias = list[tuple[int, list[tuple[int, float]]]]
+"""By minute, (second within it, share of the whole up to the end of that second)."""
+
+
+def _cells(start: int, end: int) -> _Minutes:
+    """Each second from `start` to `end`, unix ms; of a long time, the first seconds of its minutes."""
     first, last = start // 1000, end // 1000
     if first == last:
-        return [(last, 1.0)]
+        return [(last // MINUTE, [(last % MINUTE, 1.0)])]
     step = 1 if last - first <= BY_SECOND else MINUTE
-    cells: list[tuple[int, float]] = []
+    minutes: _Minutes = []
     second = first
     while second <= last:
         following = second - second % step + step
-        cells.append((second, min(1.0, (following * 1000 - start) / (end - start))))
+        if not minutes or minutes[-1][0] != second // MINUTE:
+            minutes.append((second // MINUTE, []))
+        share = 1.0 if following > last else (following * 1000 - start) / (end - start)
+        minutes[-1][1].append((second % MINUTE, share))
         second = following
-    cells[-1] = (cells[-1][0], 1.0)
-    return cells
+    return minutes
+
+
+def _spread(count: int, variation: Variation, minutes: _Minutes, rows: list[Row]) -> None:
+    """Count `count` over `minutes`, in proportion, each evaluation whole."""
+    done = 0
+    for (_, cells), row in zip(minutes, rows, strict=True):
+        before = done
+        amount = row.get(variation)
+        seconds = {} if amount is None else amount.seconds
+        for second, share in cells:
+            upto = int(count * share)
+            if upto > done:
+                seconds[second] = seconds.get(second, 0) + upto - done
+                done = upto
+        if done > before:
+            if amount is None:
+                amount = row[variation] = Amount(0, seconds)
+            amount.events += done - before
 
 
 @lru_cache(4096)

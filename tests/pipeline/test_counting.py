@@ -106,11 +106,17 @@ def test_a_summary_that_says_no_window_counts_where_it_ends() -> None:
 
 
 def test_what_is_too_old_does_not_count() -> None:
-    tally = Tally(oldest=START // 1000 + 1)
+    tally = Tally(oldest=START // 1000 + 60)
     tally.add(launchdarkly([summary(START, START + 500, {("a", 0, 1): 3})], schema=4))
     tally.add(launchdarkly([feature("a", START, 1, 7, "u-1")], schema=1))
     tally.add(statsig([exposure("a", START, True, "u-1", None)]))
     assert tally.counts == {}
+
+
+def test_of_a_summary_that_began_too_early_the_rest_counts() -> None:
+    tally = Tally(oldest=START // 1000 + 60)
+    tally.add(launchdarkly([summary(START + 50_000, START + 70_000, {("a", 0, 1): 1000})], schema=4))
+    assert totals(tally) == {("a", MINUTE + 1): 500}
 
 
 def test_exposures_are_weighed_apart_from_evaluations() -> None:
