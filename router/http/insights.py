@@ -12,7 +12,7 @@ from router.errors import Fault, Rejected
 from router.http import access, problems
 from router.http.insights_page import PATH, event_body, page_body, select
 from router.http.insights_query import Invalid, evaluations_query, events_query
-from router.http.rates import WINDOW, Rates
+from router.http.rates import Rates
 from router.http.services import Services
 from router.pipeline.environments import Environment
 from router.store.rollups import EVALUATION, HOUR_MINUTES, MINUTE, Row, Variation
@@ -46,12 +46,15 @@ class InsightsReader:
             try:
                 headers = {name.lower(): value for name, value in request.headers.items()}
                 token = access.require(services.keyring(), access.presented(headers, request.args), Scope.INSIGHTS)
-                allowance = self._rates.ask(token.name, name, services.clock.now())
+                now = services.clock.now()
+                allowance = self._rates.ask(token.name, name, now)
                 if allowance.granted:
                     body = await answer(token, **parameters)
                     response = Response(msgspec.json.encode(body), content_type="application/json")
                 else:
-                    response = problems.problem(429, "too many requests in ten seconds", retry_after=-(-WINDOW // 1000))
+                    response = problems.problem(
+                        429, "too many requests in ten seconds", retry_after=-((now - allowance.reset) // 1000)
+                    )
             except Rejected as error:
                 response = problems.of_fault(error.fault, error.message)
             except Invalid as error:

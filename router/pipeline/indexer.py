@@ -22,6 +22,7 @@ SLICE: Final = 0.002  # seconds of counting, or of writing, before others have a
 PAUSE: Final = 0.25  # seconds between two batches, so that what changes all the time is written a few times a second
 REST: Final = 3.0  # times as long as it took to write the last batch is paused at least
 MOST_EVENTS: Final = 100_000  # counted in memory before they are written
+LONGEST: Final = 0.5  # seconds of counting after which what there is is written, though there be more
 SWEEP_EVERY: Final = 3600.0  # seconds
 STALL_PAUSE: Final = 0.02
 NO_SPACE_PAUSE: Final = 5.0
@@ -104,7 +105,8 @@ class Indexer:
             position = self._log.low
         tally = insights.tally(self._clock.now())
         rebuilding = position < counted  # and then so is all of this batch: it has one oldest second
-        while tally.events < MOST_EVENTS:
+        late = trio.current_time() + LONGEST
+        while tally.events < MOST_EVENTS and trio.current_time() < late:
             end = min(self._watermark.end, counted) if rebuilding else self._watermark.end
             if position >= end:
                 break
