@@ -8,8 +8,9 @@ import trio
 from quart import Quart, Response, request
 
 from router.credentials import Scope, Token
+from router.dialects.dialect import Cors
 from router.errors import Fault, Rejected
-from router.http import access, problems
+from router.http import access, cors, problems
 from router.http.insights_page import PATH, event_body, page_body, select
 from router.http.insights_query import Invalid, evaluations_query, events_query
 from router.http.rates import Rates
@@ -18,6 +19,11 @@ from router.pipeline.environments import Environment
 from router.store.rollups import EVALUATION, HOUR_MINUTES, MINUTE, Row, Variation
 
 EVALUATIONS: Final = "/insights/flags/<project>/<environment>/<path:flag>/evaluations"
+CORS: Final = Cors(
+    "Accept,Content-Type,Content-Length,Accept-Encoding,Authorization,LD-API-Version",
+    expose_headers="Date,X-Ratelimit-Global-Remaining,X-Ratelimit-Route-Remaining,X-Ratelimit-Reset",
+    preflight_status=204,
+)
 TURN: Final = 512  # minutes read before other tasks have a turn
 _MS: Final = MINUTE * 1000
 
@@ -37,14 +43,21 @@ class InsightsReader:
             (f"{PATH}/<id_>", "flag event", self._event),
             (EVALUATIONS, "evaluations", self._evaluations),
         ):
-            app.add_url_rule(path, name, self._handler(name, answer), methods=["GET"])
+            app.add_url_rule(
+                path, name, self._handler(name, answer), methods=["GET", "OPTIONS"], provide_automatic_options=False
+            )
 
     def _handler(self, name: str, answer: Callable[..., Awaitable[Answer]]) -> Callable[..., Awaitable[Response]]:
         async def serve(**parameters: str) -> Response:
             services = self._services
             allowance = None
+            headers = {name.lower(): value for name, value in request.headers.items()}
+            if request.method == "OPTIONS":
+                response = Response(b"", status=CORS.preflight_status)
+                response.headers.extend(cors.preflight_headers("GET", CORS, headers))
+                response.headers.extend(cors.headers(CORS, headers, services.origins(None)))
+                return response
             try:
-                headers = {name.lower(): value for name, value in request.headers.items()}
                 token = access.require(services.keyring(), access.presented(headers, request.args), Scope.INSIGHTS)
                 now = services.clock.now()
                 allowance = self._rates.ask(token.name, name, now)
@@ -52,9 +65,8 @@ class InsightsReader:
                     body = await answer(token, **parameters)
                     response = Response(msgspec.json.encode(body), content_type="application/json")
                 else:
-                    response = problems.problem(
-                        429, "too many requests in ten seconds", retry_after=-((now - allowance.reset) // 1000)
-                    )
+                    wait = -((now - allowance.reset) // 1000)
+                    response = problems.problem(429, "too many requests in ten seconds", retry_after=wait)
             except Rejected as error:
                 response = problems.of_fault(error.fault, error.message)
             except Invalid as error:
@@ -64,6 +76,7 @@ class InsightsReader:
             if allowance is not None:
                 response.headers.extend(allowance.headers())
             response.headers["Cache-Control"] = "no-store"
+            response.headers.extend(cors.headers(CORS, headers, services.origins(None)))
             return response
 
         return serve

@@ -6,6 +6,7 @@ Exposures are counted apart, weighed by their sampling rate, since their senders
 (protocols/statsig-and-others.md 4.3, 6.1). Everything goes to the second in which it happened, however late it comes.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
@@ -115,6 +116,20 @@ class Tally:
             elif kind == _CHANGE and (change := of_attributes(event[5] or {})) is not None:
                 self.news.append(change)
         self.events += len(entry.events)
+
+    def drop(self, flags: Collection[str]) -> int:
+        """Forget these flags; returns how many evaluations and exposures of theirs had been counted."""
+        dropped = 0
+        for key in [key for key in self.counts if key[0] in flags]:
+            dropped += sum(amount.events for amount in self.counts.pop(key).values())
+        for key in [key for key in self.contexts if key[0] in flags]:
+            del self.contexts[key]
+        for pair in [pair for pair in self.experiments if pair[0] in flags]:
+            del self.experiments[pair]
+        for flag in flags:
+            del self.traffic[flag]
+        self.news = [news for news in self.news if isinstance(news, Change) or news.flag not in flags]
+        return dropped
 
     def _evaluation(self, event: Event, application: str | None, alone: bool) -> None:
         flags = event[3]

@@ -23,7 +23,7 @@ PAUSE: Final = 0.25  # seconds between two batches, so that what changes all the
 REST: Final = 3.0  # times as long as it took to write the last batch is paused at least
 MOST_EVENTS: Final = 100_000  # counted in memory before they are written
 LONGEST: Final = 0.5  # seconds of counting after which what there is is written, though there be more
-SWEEP_EVERY: Final = 3600.0  # seconds
+SWEEP_EVERY: Final = 6 * 3600.0  # seconds
 STALL_PAUSE: Final = 0.02
 NO_SPACE_PAUSE: Final = 5.0
 WAIT_LIMIT: Final = 365 * 86_400.0  # seconds: there may be no traffic for as long as it likes
@@ -77,7 +77,9 @@ class Indexer:
             more = True
             with context.waiting_on("events", limit=WAIT_LIMIT), trio.move_on_at(next_sweep) as waiting:
                 more = await self._watermark.wait_beyond(self._insights.position.offset)
-            if not more:
+            if not more:  # the router drains: what still comes is counted after the next start
+                with context.waiting_on("the end", limit=WAIT_LIMIT):
+                    await context.stopping.wait()
                 return
             if waiting.cancelled_caught or trio.current_time() >= next_sweep:
                 await self._sweep(context)

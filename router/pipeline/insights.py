@@ -21,6 +21,8 @@ from router.store.rollups import HOUR_MINUTES, MINUTE, Position, Rollups
 EARLY: Final = 60_000  # ms by which traffic may seem to know a change before its vendor says it was made: clocks differ
 LATE: Final = 600_000  # ms after which traffic that carries a newer version is not put down to a change any more
 REACH: Final = (impact.WINDOW + MINUTE) * 1000  # ms: traffic this near a change may be part of its impact
+QUICK: Final = 60_000  # ms within which newer and newer versions of a flag are one change
+MOST_FLAGS: Final = 20_000  # of one environment; whoever has a public key could make up any number of them
 SWEEP: Final = 200  # flags looked at in one step of a sweep
 
 TRAFFIC: Final = "traffic"
@@ -30,13 +32,16 @@ TRAFFIC: Final = "traffic"
 @dataclass(frozen=True, slots=True)
 class InsightsStatistics:
     """offset: first event that is not counted yet; changes: held; rows, sketches: written since the start;
-    unreadable: events whose JSON was not as documented, since the start."""
+    unreadable: events whose JSON was not as documented, since the start; flags: that are counted; crowded_out: events
+    of flags beyond the most that are, since the start."""
 
     offset: int
     changes: int
     rows: int
     sketches: int
     unreadable: int
+    flags: int
+    crowded_out: int
 
 
 class Insights:
@@ -51,6 +56,8 @@ class Insights:
         self.changes = Changes(engine, number)
         self.position = Position()
         self._unreadable = 0
+        self._crowded_out = 0
+        self._names: set[str] = set()
         self.reset()
 
     def reset(self) -> None:
@@ -59,6 +66,7 @@ class Insights:
         self.flags.forget()
         self.changes.load()
         self.position = self.rollups.position()
+        self._names = {flag.name for flag in self.flags.each()}
 
     def tally(self, now: int) -> Tally:
         """An empty tally for what comes at the position; what `now`, unix ms, makes too old does not count."""
@@ -71,6 +79,7 @@ class Insights:
 
         To be followed by `advance` once the batch is written, or else by `reset`.
         """
+        self._bound(tally)
         for (flag, minute), counts in tally.counts.items():
             self.rollups.add(batch, flag, minute, counts)
             yield
@@ -116,6 +125,7 @@ class Insights:
             self.rollups.expire(batch, flag.name, minute)
             if flag.last + HOUR_MINUTES < minute:
                 self.flags.drop(batch, flag)
+                self._names.discard(flag.name)
             if seen == SWEEP:
                 return flag.name
         return ""
@@ -140,8 +150,26 @@ class Insights:
     def statistics(self) -> InsightsStatistics:
         rollups = self.rollups.statistics()
         return InsightsStatistics(
-            self.position.offset, len(self.changes), rollups.rows, rollups.sketches, self._unreadable
+            self.position.offset,
+            len(self.changes),
+            rollups.rows,
+            rollups.sketches,
+            self._unreadable,
+            len(self._names),
+            self._crowded_out,
         )
+
+    def _bound(self, tally: Tally) -> None:
+        """Take the flags beyond the most out of the tally."""
+        refused = set()
+        for flag in tally.traffic:
+            if flag not in self._names:
+                if len(self._names) >= MOST_FLAGS:
+                    refused.add(flag)
+                else:
+                    self._names.add(flag)
+        if refused:
+            self._crowded_out += tally.drop(refused)
 
     def _note_traffic(self, tally: Tally, batch: Batch) -> None:
         changed = dict.fromkeys(
@@ -182,6 +210,13 @@ class Insights:
                 self.changes.put(msgspec.structs.replace(record, change=_with(record.change, version=version)))
         if of:
             return list(of)
+        for place in known:
+            if place.source == TRAFFIC and abs(place.time - sighting.time) <= QUICK:
+                record = self.changes.record(place.id)
+                if record is not None:
+                    change = _with(record.change, version=sighting.version)
+                    self.changes.put(msgspec.structs.replace(record, change=change))
+                    return [place.id]
         id_ = change_id(self.name, TRAFFIC, flag.name, str(sighting.version))
         description = DESCRIPTIONS[OBSERVED]
         change = Change(id_, flag.name, OBSERVED, sighting.time, description, TRAFFIC, version=sighting.version)

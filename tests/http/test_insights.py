@@ -110,3 +110,20 @@ def test_a_token_that_asks_too_often_is_told_when_to_come_back(tmp_path: Path) -
             urllib.request.urlopen(request, timeout=10)
         with caught.value as refused:
             assert 1 <= int(refused.headers["Retry-After"]) <= 10
+
+
+def test_a_page_may_ask(process: RouterProcess) -> None:
+    url = f"{process.url}/api/v2/engineering-insights/flag-events"
+    asked = urllib.request.Request(
+        url, headers={"Origin": "https://shop.example", "Access-Control-Request-Method": "GET"}, method="OPTIONS"
+    )
+    with urllib.request.urlopen(asked, timeout=10) as answer:
+        assert answer.status == 204
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://shop.example"
+        assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
+    refused = urllib.request.Request(url, headers={"Origin": "https://shop.example"})
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(refused, timeout=10)
+    with caught.value as error:
+        assert error.code == 401
+        assert error.headers["Access-Control-Allow-Origin"] == "https://shop.example"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from router.changes import OBSERVED, Change
+from router.pipeline import insights
 from router.pipeline.counting import Tally
 from router.pipeline.insights import Insights
 from router.records import Entry
@@ -105,6 +106,28 @@ def test_several_changes_before_the_sdk_hears_of_them(books: Books) -> None:
 def test_a_change_long_before_is_not_what_the_traffic_shows(books: Books) -> None:
     books.fold(seen(16), told(1, 10), seen(17, 10 + 601))
     assert [(found.type, found.version) for found in books.changes()] == [("updated_rules", None), (OBSERVED, 17)]
+
+
+def test_newer_and_newer_versions_are_one_change(books: Books) -> None:
+    """Whoever holds a public key could otherwise make as many changes as an integer has values."""
+    books.fold(*(seen(version, version * 0.5) for version in range(1, 40)))
+    (found,) = books.changes()
+    assert (found.time, found.version) == (START + 1000, 39)
+    books.fold(seen(40, 100))
+    assert [found.version for found in books.changes()] == [39, 40]
+
+
+def test_flags_are_bounded(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(insights, "MOST_FLAGS", 3)
+    trial = {"reason": {"kind": "FALLTHROUGH", "inExperiment": True}}
+    events = [feature(flag, START, 1, 1, "u", **trial) for flag in "abcde"]
+    for _ in range(2):
+        books.fold(launchdarkly(events, schema=1))
+        books.insights.reset()
+    statistics = books.insights.statistics()
+    assert (statistics.flags, statistics.crowded_out) == (3, 4)
+    assert [flag.name for flag in books.insights.flags.each()] == ["a", "b", "c"]
+    assert [len(list(books.insights.rollups.rows(flag, 0, 2**31))) for flag in "abcde"] == [1, 1, 1, 0, 0]
 
 
 def test_flags_are_told_apart(books: Books) -> None:
