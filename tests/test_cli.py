@@ -15,7 +15,10 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"], ["check", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["serve", "--help"], ["check", "--help"], ["insights", "rebuild", "--help"], ["--version"]],
+)
 def test_help_is_there(arguments: list[str]) -> None:
     done = run(*arguments)
 
@@ -68,3 +71,15 @@ def test_a_taken_port_is_told(tmp_path: Path) -> None:
 
     assert done.returncode == 1
     assert "address already in use" in done.stderr
+
+
+def test_insights_are_rebuilt_from_a_data_directory_alone(tmp_path: Path) -> None:
+    empty = run("insights", "rebuild", "--data", str(tmp_path / "nothing"))
+    assert empty.returncode == 1
+    assert "holds no data of a router" in empty.stderr
+    with router(tmp_path / "data") as process:
+        busy = run("insights", "rebuild", "--data", str(process.data))
+        assert busy.returncode == 75
+        assert process.stop() == 0
+    done = run("insights", "rebuild", "--data", str(tmp_path / "data"))
+    assert (done.returncode, done.stdout) == (0, "default/production: 0 events counted, 0 flag changes\n")
