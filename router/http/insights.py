@@ -11,9 +11,9 @@ from router.credentials import Scope, Token
 from router.dialects.dialect import Cors
 from router.errors import Fault, Rejected
 from router.http import access, cors, problems
+from router.http.allowance import Allowances
 from router.http.insights_page import PATH, event_body, page_body, select
 from router.http.insights_query import Invalid, evaluations_query, events_query
-from router.http.rates import Rates
 from router.http.services import Services
 from router.pipeline.environments import Environment
 from router.store.rollups import EVALUATION, HOUR_MINUTES, MINUTE, Row, Variation
@@ -35,7 +35,7 @@ class InsightsReader:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._rates = Rates()
+        self._allowances = Allowances()
 
     def attach(self, app: Quart) -> None:
         for path, name, answer in (
@@ -60,7 +60,7 @@ class InsightsReader:
             try:
                 token = access.require(services.keyring(), access.presented(headers, request.args), Scope.INSIGHTS)
                 now = services.clock.now()
-                allowance = self._rates.ask(token.name, name, now)
+                allowance = self._allowances.ask(token.name, name, now)
                 if allowance.granted:
                     body = await answer(token, **parameters)
                     response = Response(msgspec.json.encode(body), content_type="application/json")

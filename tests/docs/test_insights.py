@@ -4,8 +4,8 @@ import re
 import subprocess
 from pathlib import Path
 
+from router.http.allowance import ROUTE
 from router.http.insights_query import DEFAULT_LIMIT, MAX_LIMIT, MOST_STEPS
-from router.http.rates import ROUTE
 from tests.process import router
 from tests.sdk import insights
 

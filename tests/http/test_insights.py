@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from router.http.rates import ROUTE
+from router.http.allowance import ROUTE
 from tests.process import RouterProcess, router
 from tests.sdk import insights
 

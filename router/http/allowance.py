@@ -29,7 +29,7 @@ class Allowance:
         }
 
 
-class Rates:
+class Allowances:
     """Counts requests by token; forgets everything when a window ends."""
 
     def __init__(self, most: int = GLOBAL, most_on_route: int = ROUTE) -> None:
