@@ -1,10 +1,12 @@
 """The `router` command."""
 
+import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,10 +16,16 @@ import trio
 from router import __version__, config, daemon, logs
 from router.actors.supervisor import RestartsExceeded
 from router.clocks import SystemClock
+from router.commands import backup as copies
+from router.commands import export as exports
+from router.commands.client import Client, Unanswered
+from router.credentials import Scope, digest, new_token
 from router.errors import Fatal
+from router.names import EnvironmentName
 from router.pipeline.rebuild import Rebuilt
 from router.pipeline.rebuild import rebuild as rebuild_insights
-from router.store.engine import Damaged, Locked
+from router.redaction import Redactor
+from router.store.engine import Damaged, Locked, NoSpace
 from router.systemd import Notifier
 
 FAILED = 1
@@ -51,30 +59,38 @@ def serve(path: Path | None, data: Path | None, bind: tuple[str, ...], demo: boo
                 settings = config.read(path or DEFAULT_CONFIG, environ=os.environ, bind=bind, data=directory)
         except config.ConfigurationError as error:
             _report(error)
-        logs.configure(settings.log.level, settings.log.format)
-        _serve(settings, demo=demo)
+        curtain = logs.Curtain(Redactor(settings.secrets()))
+        logs.configure(settings.log.level, settings.log.format, curtain)
+        reread = partial(config.read, path or DEFAULT_CONFIG, environ=os.environ, bind=bind, data=directory)
+        _serve(settings, None if demo else reread, curtain)
 
 
-def _serve(settings: config.Config, *, demo: bool) -> None:
+def _serve(settings: config.Config, reread: Callable[[], config.Config] | None, curtain: logs.Curtain) -> None:
     def announce(running: daemon.Running) -> None:
         click.echo(f"router {__version__} serves on {', '.join(running.addresses)}")
-        if demo:
+        if reread is None:
             click.echo(_paste(next((url for url in running.addresses if url.startswith("http")), "")))
         sys.stdout.flush()
 
     daemon.calm_collector()
+    daemon.raise_file_limit()
     try:
-        trio.run(_run, settings, announce)
+        trio.run(_run, settings, reread, announce, curtain)
     except Locked:
         _fail(IN_USE, f"{settings.storage.path} is in use by another router: stop it, or choose another --data")
-    except (Fatal, Damaged, RestartsExceeded) as error:
+    except (Fatal, Damaged, NoSpace, RestartsExceeded) as error:
         _fail(FAILED, str(error))
     except (OSError, ValueError) as error:
         _fail(FAILED, str(error))
 
 
-async def _run(settings: config.Config, announce: daemon.Announce) -> None:
-    await daemon.run(settings, announce=announce, notifier=Notifier(os.environ))
+async def _run(
+    settings: config.Config,
+    reread: Callable[[], config.Config] | None,
+    announce: daemon.Announce,
+    curtain: logs.Curtain,
+) -> None:
+    await daemon.run(settings, announce=announce, notifier=Notifier(os.environ), reread=reread, curtain=curtain)
 
 
 @main.command()
@@ -118,6 +134,145 @@ def rebuild(path: Path | None, data: Path | None) -> None:
         _fail(IN_USE, f"{data} is in use: stop the router first")
     except (Fatal, Damaged, OSError, ValueError) as error:
         _fail(FAILED, str(error))
+
+
+ROUTER_URL = "http://127.0.0.1:8080"
+_url = click.option("--url", default=ROUTER_URL, show_default=True, envvar="ROUTER_URL", help="Address of the router.")
+_token = click.option("--token", envvar="ROUTER_TOKEN", help="API token; read from $ROUTER_TOKEN too.")
+
+
+@main.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@_url
+@_token
+def backup(directory: Path, url: str, token: str | None) -> None:
+    """Copy a consistent state of the running router into DIRECTORY, which must be new or empty.
+
+    Run it on the router's machine: the data is copied from its files.
+    """
+    try:
+        copies.make(Client(url, token), directory)
+    except (Unanswered, OSError) as error:
+        _fail(FAILED, str(error))
+
+
+@main.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--config", "path", type=click.Path(path_type=Path), default=DEFAULT_CONFIG, show_default=True)
+@click.option("--data", type=click.Path(path_type=Path), help="Where to; wins over the configuration.")
+def restore(directory: Path, path: Path, data: Path | None) -> None:
+    """Put the backup in DIRECTORY back where a stopped router has its data, which must be new or empty."""
+    target = data or _configured(path).storage.path
+    try:
+        copies.restore(directory, target)
+    except Locked:
+        _fail(IN_USE, f"{target} is in use by a router: stop it first")
+    except (Fatal, Damaged, OSError, ValueError) as error:
+        _fail(FAILED, str(error))
+
+
+@main.command()
+@click.argument("directory", type=click.Path(path_type=Path), required=False)
+@click.option("--config", "path", type=click.Path(path_type=Path), default=DEFAULT_CONFIG, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def fsck(directory: Path | None, path: Path, as_json: bool) -> None:
+    """Read all data in DIRECTORY, by default the configured one, and name every damaged range. Changes nothing."""
+    target = directory or _configured(path).storage.path
+    try:
+        sound = copies.check(target, as_json=as_json)
+    except (Fatal, OSError, ValueError) as error:
+        _fail(FAILED, str(error))
+    raise SystemExit(0 if sound else FAILED)
+
+
+@main.command(name="export")
+@click.option("--env", "environment", required=True, help="PROJECT/ENVIRONMENT.")
+@click.option("--from", "begin", help='Events that arrived since then: ISO 8601, milliseconds, or "7d" for ago.')
+@click.option("--to", "end", help="Events that arrived before then.")
+@click.option("--format", "form", type=click.Choice([item.value for item in exports.Format]), default="ndjson")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write; NDJSON may go to stdout.")
+@click.option("--config", "path", type=click.Path(path_type=Path), default=DEFAULT_CONFIG, show_default=True)
+@click.option("--data", type=click.Path(path_type=Path), help="Data directory or backup; wins over the configuration.")
+def export_events(
+    environment: str,
+    begin: str | None,
+    end: str | None,
+    form: str,
+    out: Path | None,
+    path: Path,
+    data: Path | None,
+) -> None:
+    """Write an environment's events to a file for analysis. The router may run meanwhile; nothing is changed."""
+    if out is None and form == exports.Format.PARQUET:
+        _fail(BAD_CONFIGURATION, "Parquet cannot go to the terminal: name a file with --out")
+    try:
+        now = SystemClock().now()
+        chosen = exports.Export(
+            data or _configured(path).storage.path,
+            EnvironmentName.parse(environment),
+            None if begin is None else exports.when(begin, now),
+            None if end is None else exports.when(end, now),
+        )
+        with (
+            chosen,
+            click.open_file(str(out or "-"), "wb") as file,
+            _progress(chosen.count, shown=out is not None) as bar,
+        ):
+            lost = exports.write(chosen, file, exports.Format(form), bar)
+    except ImportError as error:
+        _fail(FAILED, f"Parquet needs {error.name}: pip install 'flag-event-router[export]'")
+    except (exports.NothingThere, Fatal, Damaged, OSError, ValueError) as error:
+        _fail(FAILED, str(error))
+    for stretch in lost:
+        click.echo(f"router: events {stretch.first} to {stretch.last} cannot be read and are left out", err=True)
+    raise SystemExit(FAILED if lost else 0)
+
+
+@contextmanager
+def _progress(length: int, *, shown: bool) -> Iterator[Callable[[int], None]]:
+    if not shown:
+        yield lambda _: None
+        return
+    with click.progressbar(length=length, label="events", file=sys.stderr, update_min_steps=1000) as bar:
+        yield bar.update
+
+
+def _configured(path: Path) -> config.Config:
+    try:
+        return config.read(path, environ=os.environ)
+    except config.ConfigurationError as error:
+        _report(error)
+
+
+@main.command()
+@click.option("--name", default="reader", show_default=True, help="What logs call it.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice([scope.value for scope in Scope]),
+    help="What it may do; may be repeated [default: stream].",
+)
+@click.option(
+    "--env", "environments", multiple=True, metavar="PROJECT/ENV", help="Where; may be repeated [default: everywhere]."
+)
+def token(name: str, scopes: tuple[str, ...], environments: tuple[str, ...]) -> None:
+    """Make an API token: printed once, with the configuration block that knows its SHA-256 only."""
+    try:
+        for environment in environments:
+            EnvironmentName.parse(environment)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--env") from None
+    if len(name) > 100 or not name.isprintable() or not name:
+        raise click.BadParameter("must be 1 to 100 printable characters", param_hint="--name")
+    secret = new_token()
+    click.echo(f"# The token, shown this once; keep it where its user can read it:\n#   {secret}\n")
+    click.echo("# For the configuration; then reload the router with SIGHUP:")
+    click.echo("[[token]]")
+    click.echo(f"name = {json.dumps(name, ensure_ascii=False)}")
+    click.echo(f'sha256 = "{digest(secret).hex()}"')
+    click.echo(f"scopes = {json.dumps(list(dict.fromkeys(scopes)) or [Scope.STREAM.value])}")
+    click.echo(f"environments = {json.dumps(list(dict.fromkeys(environments)) or ['*'])}")
 
 
 @contextmanager

@@ -5,6 +5,7 @@ whatever was sent.
 """
 
 import hashlib
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -34,6 +35,11 @@ class Scope(StrEnum):
 def digest(secret: str) -> bytes:
     """SHA-256 of a secret's UTF-8 bytes. Keys are random and long: nothing slower is needed."""
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
+
+
+def new_token() -> str:
+    """An API token that nobody guesses: 256 random bits, in characters that every header and URL may hold."""
+    return f"api-{secrets.token_urlsafe(32)}"
 
 
 def fingerprint(secret: str) -> str:

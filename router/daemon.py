@@ -7,6 +7,7 @@ never be retried in the same process.
 import faulthandler
 import gc
 import os
+import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -23,23 +24,32 @@ from router.actors.actor import Context
 from router.actors.health import State
 from router.actors.mailbox import Mailbox
 from router.actors.registry import Registry
-from router.actors.supervisor import Child, Root, Strategy, Supervisor, run_root
+from router.actors.supervisor import Child, RestartsExceeded, Root, Strategy, Supervisor, run_root
 from router.clocks import Clock, Stamps, SystemClock
 from router.config import Config, Durability
+from router.credentials import Keyring
+from router.dialects.cloudevents import CloudEvents
 from router.dialects.dialect import Dialect
 from router.dialects.launchdarkly import LaunchDarkly
 from router.dialects.statsig import Statsig
+from router.errors import Fatal
 from router.http.app import create_app
-from router.http.guard import Guard, GuardLimits
+from router.http.guard import Guard
 from router.http.ingest import Ingest
 from router.http.server import Server, ServerSettings
 from router.http.services import Services, StreamLimits
 from router.http.sockets import Listener, open_listeners
+from router.logs import Curtain
 from router.names import EnvironmentName
+from router.pipeline.checkpoints import Checkpoints
 from router.pipeline.committer import Committer, Fragment
 from router.pipeline.environments import Environments
-from router.redaction import Redactor
-from router.store.engine import Engine
+from router.pipeline.forwards import Forwards
+from router.pipeline.space import Space
+from router.pipeline.sweeper import Sweeper
+from router.pipeline.syncer import Syncer
+from router.reload import Reload, admission_limits, follow, guard_limits, retention
+from router.store.engine import Damaged, Engine, NoSpace
 from router.store.meta import Meta
 from router.store.threads import Threads
 from router.systemd import Notifier
@@ -81,7 +91,7 @@ class Front:
 
 
 def _dialects(config: Config) -> tuple[Dialect, ...]:
-    return (LaunchDarkly(), Statsig(config.server.statsig_aliases))
+    return (LaunchDarkly(), Statsig(config.server.statsig_aliases), CloudEvents())
 
 
 @asynccontextmanager
@@ -106,6 +116,12 @@ def calm_collector() -> None:
     gc.set_threshold(50_000, 20, 20)
 
 
+def raise_file_limit() -> None:
+    """Let this process open as many files as it may: each connection is one, and the usual default is 1,024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 @contextmanager
 def _watched_end() -> Iterator[None]:
     try:
@@ -119,10 +135,13 @@ async def run(
     *,
     announce: Announce,
     notifier: Notifier,
+    reread: Callable[[], Config] | None = None,
+    curtain: Curtain | None = None,
     clock: Clock | None = None,
     random: Random | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then drain and return. A second signal skips the drain.
+    """Serve until SIGTERM or SIGINT, then drain and return. A second signal skips the drain. SIGHUP puts what `reread`
+    returns in force; what must not be logged from then on is told to `curtain`.
 
     Raises:
         Locked: another process has the data directory open.
@@ -141,13 +160,33 @@ async def run(
         tls=config.server.tls_cert is not None,
     )
     # Listened to from the beginning: a signal during a long recovery, or in the moment after READY, must not kill.
-    receiver = trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT)
+    receiver = trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     with receiver as signals, _watched_end():
-        await _run(config, listeners, threads, clock, random, announce, notifier, signals)
+        try:
+            await _run(
+                config, reread, curtain or Curtain(), listeners, threads, clock, random, announce, notifier, signals
+            )
+        except BaseExceptionGroup as group:
+            if (reason := _reason(group)) is not None:
+                raise reason from group
+            raise
+
+
+def _reason(group: BaseExceptionGroup[BaseException]) -> Exception | None:
+    """What of a group says why the daemon cannot go on: the rest of it is what fell with it."""
+    for kind in (Fatal, Damaged, NoSpace, RestartsExceeded):
+        found: BaseException | None = group.subgroup(kind)
+        while isinstance(found, BaseExceptionGroup):
+            found = found.exceptions[0]
+        if isinstance(found, kind):
+            return found
+    return None
 
 
 async def _run(
     config: Config,
+    reread: Callable[[], Config] | None,
+    curtain: Curtain,
     listeners: tuple[Listener, ...],
     threads: Threads,
     clock: Clock,
@@ -158,59 +197,127 @@ async def _run(
 ) -> None:
     async with open_engine(config.storage.path, threads) as engine:
         registry = Registry(clock)
+        meta = Meta(engine)
         committer: Mailbox[Fragment] = Mailbox("committer", COMMITTER_MAILBOX)
+        forwards = Forwards(config, engine, registry, clock, random)
         environments = Environments(
             {environment.name: environment.dedup_window for environment in config.environments},
             engine,
-            Meta(engine),
+            meta,
             committer,
             registry,
             clock,
             random,
-            {environment.name: environment.insights_age for environment in config.environments},
+            prepare=forwards.prepare,
+            followers=forwards.children,
+            lazy=config.storage.durability is Durability.OS,
         )
-        services = _services(config, clock, environments, registry, random)
-        root = _tree(config, services, environments, committer, engine, threads, listeners, registry, random)
+        environments.keep_insights(insights_ages(config))
+
+        async def keep_insights(new: Config) -> None:
+            environments.keep_insights(insights_ages(new))
+
+        space = Space(config.storage.min_free)
+        checkpoints = Checkpoints(engine, threads)
+        services = _services(config, clock, environments, registry, space, threads, checkpoints, random)
+        sweeper = _sweeper(services, engine, meta, threads, space, environments)
+        guard, server = _front(config, services, listeners)
+        reload = Reload(
+            reread,
+            services,
+            environments,
+            guard,
+            server,
+            threads,
+            notifier,
+            space,
+            curtain,
+            followers=[forwards.follow, keep_insights],
+        )
+        root = _tree(
+            config, services, environments, committer, space, sweeper, engine, threads, server, registry, random
+        )
         async with trio.open_nursery() as nursery:
             handle = await nursery.start(_run_tree, root, nursery.cancel_scope)
             announce(Running(tuple(listener.address for listener in listeners)))
             notifier.ready(f"serving {len(environments)} environments")
-            nursery.start_soon(_stop_on_signal, signals, handle.stop, nursery.cancel_scope, notifier, _budget(config))
+            nursery.start_soon(reload.run)
+            nursery.start_soon(
+                _heed_signals, signals, reload.ask, handle.stop, nursery.cancel_scope, notifier, _budget(config)
+            )
         _log.info("drained", **{str(name): item.watermark.end for name, item in environments.items()})
 
 
-def _services(config: Config, clock: Clock, environments: Environments, registry: Registry, random: Random) -> Services:
-    origins = {environment.name: environment.cors_origins for environment in config.environments}
-    server = config.server
+def _sweeper(
+    services: Services,
+    engine: Engine,
+    meta: Meta,
+    threads: Threads,
+    space: Space,
+    environments: Environments,
+) -> Callable[[], Sweeper]:
+    interval = services.config.storage.sweep_interval
 
-    def allowed(name: EnvironmentName | None) -> tuple[str, ...]:
-        own = origins.get(name) if name is not None else None
-        return server.cors_origins if own is None else own
+    def make() -> Sweeper:
+        return Sweeper(
+            engine, meta, threads, space, environments, retention(services), services.clock, interval=interval
+        )
 
+    return make
+
+
+def _services(
+    config: Config,
+    clock: Clock,
+    environments: Environments,
+    registry: Registry,
+    space: Space,
+    threads: Threads,
+    checkpoints: Checkpoints,
+    random: Random,
+) -> Services:
     def readiness() -> list[str]:
         if services.drain.begun:
             return ["the router is stopping"]
         state = registry.handle("committer").state
-        return [] if state is State.RUNNING else [f"the committer is {state.value}"]
+        if state is not State.RUNNING:
+            return [f"the committer is {state.value}"]
+        return [] if space.reason is None else [space.reason]
 
-    keyring = config.keyring()
     services = Services(
         clock=clock,
-        keyring=lambda: keyring,
+        keyring=Keyring,
         environments=environments,
+        damaged=environments.damaged,
+        checkpoints=checkpoints,
         registry=registry,
         readiness=readiness,
-        origins=allowed,
-        redact=Redactor(config.secrets()),
+        origins=lambda _name: (),
+        redact=lambda body: body,
         durability=config.storage.durability.value,
-        max_body=server.max_body,
-        max_inflated=server.max_inflated,
-        streams=StreamLimits(server.max_streams, server.heartbeat),
+        streams=StreamLimits(heartbeat=config.server.heartbeat),
         random=random,
         started=clock.now(),
-        webhooks=lambda: config.webhooks,
+        threads=threads,
     )
+    follow(services, config)
     return services
+
+
+def _front(config: Config, services: Services, listeners: tuple[Listener, ...]) -> tuple[Guard, Server]:
+    server = config.server
+    guard = Guard(create_app(services, _dialects(config), Ingest(services)), limits=guard_limits(config))
+    settings = ServerSettings(
+        keep_alive_timeout=server.keep_alive_timeout,
+        drain_timeout=server.drain_timeout,
+        head_timeout=server.head_timeout,
+        admission=admission_limits(config),
+        max_head=server.max_head,
+        write_timeout=server.write_timeout,
+        tls_cert=server.tls_cert,
+        tls_key=server.tls_key,
+    )
+    return guard, Server(guard, listeners, settings)
 
 
 def _tree(
@@ -218,27 +325,19 @@ def _tree(
     services: Services,
     environments: Environments,
     committer: Mailbox[Fragment],
+    space: Space,
+    sweeper: Callable[[], Sweeper],
     engine: Engine,
     threads: Threads,
-    listeners: tuple[Listener, ...],
+    server: Server,
     registry: Registry,
     random: Random,
 ) -> Supervisor:
-    server = config.server
     fsync = config.storage.durability is Durability.FSYNC
     stamps = Stamps(services.clock, max((ledger.log.last_arrival for ledger in environments.ledgers()), default=0))
-    ingest = Ingest(services)
-    app = Guard(
-        create_app(services, _dialects(config), ingest),
-        limits=GuardLimits(server.max_in_flight, server.max_body, server.body_timeout),
+    syncer = Child(
+        "syncer", lambda: Syncer(engine, threads, environments.ledgers, interval=config.storage.sync_interval)
     )
-    settings = ServerSettings(
-        keep_alive_timeout=server.keep_alive_timeout,
-        drain_timeout=server.drain_timeout,
-        tls_cert=server.tls_cert,
-        tls_key=server.tls_key,
-    )
-    http = Server(app, listeners, settings)
     core = Child(
         "core",
         lambda: Supervisor(
@@ -247,11 +346,13 @@ def _tree(
             [
                 Child(
                     "committer",
-                    lambda: Committer(engine, threads, stamps, environments.ledgers, fsync=fsync),
+                    lambda: Committer(engine, threads, stamps, environments.ledgers, space, fsync=fsync),
                     mailbox=committer,
                     stop_budget=CORE_BUDGET / 2,
                 ),
                 Child("environments", environments.supervisor, stop_budget=CORE_BUDGET / 2),
+                Child("sweeper", sweeper),
+                *(() if fsync else (syncer,)),
             ],
             registry=registry,
             random=random,
@@ -260,8 +361,8 @@ def _tree(
     )
     front = Child(
         "http",
-        lambda: Front(services, environments, http),
-        stop_budget=server.drain_timeout + 5,
+        lambda: Front(services, environments, server),
+        stop_budget=config.server.drain_timeout + 5,
     )
     return Supervisor("root", Strategy.REST_FOR_ONE, [core, front], registry=registry, random=random)
 
@@ -273,15 +374,14 @@ async def _run_tree(
     scope.cancel(reason="the tree has stopped")
 
 
+def insights_ages(config: Config) -> dict[EnvironmentName, float | None]:
+    """Seconds that the insights of each environment are kept, None for ever."""
+    return {environment.name: environment.insights_age for environment in config.environments}
+
+
 def not_in_force(config: Config) -> list[str]:
     """Settings of `config` that this version accepts but does not act on yet."""
     found = []
-    if any(environment.forwards for environment in config.environments):
-        found.append("environment.forward")
-    if any(environment.retention_age or environment.retention_bytes for environment in config.environments):
-        found.append("environment.retention_age and retention_bytes: nothing is deleted")
-    if config.storage.min_free:
-        found.append("storage.min_free: appends go on until the disk is full")
     if config.log.requests:
         found.append("log.requests")
     return found
@@ -291,8 +391,9 @@ def _budget(config: Config) -> float:
     return config.server.drain_timeout + 5 + CORE_BUDGET
 
 
-async def _stop_on_signal(
+async def _heed_signals(
     signals: AsyncIterator[int],
+    reload: Callable[[], None],
     stop: Callable[[], None],
     scope: trio.CancelScope,
     notifier: Notifier,
@@ -300,6 +401,10 @@ async def _stop_on_signal(
 ) -> None:
     stopping = False
     async for number in signals:
+        if number == signal.SIGHUP:
+            if not stopping:
+                reload()
+            continue
         if stopping:
             _log.warning("second signal, the drain is skipped", signal=signal.Signals(number).name)
             scope.cancel(reason="second signal")

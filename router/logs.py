@@ -1,16 +1,36 @@
-"""Logging: one structured line per happening, on standard error; JSON for machines, columns for a terminal."""
+"""Logging: one structured line per happening, on standard error; JSON for machines, columns for a terminal.
+
+What strangers send can stand in a line, but cannot begin one, nor move the cursor of whoever reads it; and the
+router's own secrets do not stand in one at all.
+"""
 
 import logging
 import sys
-from typing import Any
+from collections.abc import Callable
+from io import StringIO
+from typing import Any, Final, TextIO
 
 import structlog
 
 # Never the values of variables: requests hold keys.
 _TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+# C0 and C1 controls, the line and paragraph separators, and what turns the direction of writing.
+_CONTROLS: Final = (
+    *(*range(0x20), *range(0x7F, 0xA0), 0x061C),
+    *(*range(0x200E, 0x2010), *range(0x2028, 0x202F), *range(0x2066, 0x206A)),
+)
+_ESCAPED: Final = {code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" for code in _CONTROLS}
+_ESCAPED_LINES: Final = {code: text for code, text in _ESCAPED.items() if code not in (0x09, 0x0A)}
 
 
-def configure(level: str = "info", form: str = "auto") -> None:
+class Curtain:
+    """What is kept out of the log: `redact` replaces it in a line, and may itself be replaced."""
+
+    def __init__(self, redact: Callable[[bytes], bytes] = lambda line: line) -> None:
+        self.redact = redact
+
+
+def configure(level: str = "info", form: str = "auto", curtain: Curtain | None = None) -> None:
     """Send everything, the standard library's loggers included, to standard error.
 
     level: a name of the logging module. form: `json`, `console`, or `auto`: console on a terminal, else JSON.
@@ -23,7 +43,7 @@ def configure(level: str = "info", form: str = "auto") -> None:
         structlog.processors.StackInfoRenderer(),
     ]
     renderer: list[Any] = (
-        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        [_escape_controls, structlog.dev.ConsoleRenderer(exception_formatter=_traceback)]
         if console
         else [_TRACEBACKS, structlog.processors.JSONRenderer()]
     )
@@ -35,7 +55,8 @@ def configure(level: str = "info", form: str = "auto") -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
+        _Covered(
+            curtain or Curtain(),
             foreign_pre_chain=shared,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
         )
@@ -45,3 +66,36 @@ def configure(level: str = "info", form: str = "auto") -> None:
     root.setLevel(level.upper())
     # Quart logs a traceback for every exception of a handler, which our error handlers have answered already.
     logging.getLogger("quart.app").setLevel(logging.ERROR)
+    # A line for every request that a forward sends would wear the disk that it is kind to otherwise.
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    logging.getLogger("httpcore2").setLevel(logging.WARNING)
+
+
+class _Covered(structlog.stdlib.ProcessorFormatter):
+    def __init__(self, curtain: Curtain, **options: Any) -> None:  # noqa: ANN401 - structlog's own
+        super().__init__(**options)
+        self._curtain = curtain
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = super().format(record).encode("utf-8", "backslashreplace")
+        return self._curtain.redact(line).decode("utf-8", "replace")
+
+
+def _escape_controls(_logger: object, _name: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    return {key: _escaped(value) if key != "exc_info" else value for key, value in fields.items()}
+
+
+def _escaped(value: object) -> object:
+    if isinstance(value, str):
+        return value.translate(_ESCAPED)
+    if isinstance(value, list | tuple):
+        return [_escaped(item) for item in value]
+    return value if isinstance(value, bool | int | float | None) else str(value).translate(_ESCAPED)
+
+
+def _traceback(out: TextIO, exc_info: structlog.typing.ExcInfo) -> None:
+    """Each line behind a bar: the text of an exception may hold what was sent."""
+    text = StringIO()
+    structlog.dev.plain_traceback(text, exc_info)
+    lines = text.getvalue().translate(_ESCAPED_LINES).strip("\n").split("\n")
+    out.write("\n" + "\n".join(f"  | {line}" for line in lines))

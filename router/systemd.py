@@ -3,6 +3,8 @@
 import socket
 from collections.abc import Mapping
 
+from router.clocks import monotonic_usec
+
 
 class Notifier:
     """Sends state to `$NOTIFY_SOCKET`; does nothing where it is not set."""
@@ -14,6 +16,11 @@ class Notifier:
     def ready(self, status: str) -> None:
         """Events can be posted."""
         self._send(f"READY=1\nSTATUS={status}")
+
+    def reloading(self) -> None:
+        """A reload has begun; `ready` ends it. The time tells systemd that this is the reload it asked for
+        (sd_notify(3), MONOTONIC_USEC)."""
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={monotonic_usec()}")
 
     def stopping(self) -> None:
         """The orderly stop has begun."""

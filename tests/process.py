@@ -19,12 +19,16 @@ class RouterProcess:
     Without a `config` it is the demo, on a free port that stays the same across restarts.
     """
 
-    def __init__(self, data: Path, config: Path | None = None, *, environ: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, data: Path, config: Path | None = None, *, environ: dict[str, str] | None = None, secure: bool = False
+    ) -> None:
         self.data = data
         self.config = config
         self.url = ""
         self.errors = data.with_suffix(".log")
+        self.prefix: list[str] = []
         self._environ = os.environ | (environ or {})
+        self._scheme = "https" if secure else "http"
         self._process: subprocess.Popen[str] | None = None
 
     @property
@@ -38,18 +42,20 @@ class RouterProcess:
 
     def start(self) -> None:
         """Start it and wait until it says that it serves."""
-        command = [sys.executable, "-m", "router", "serve", "--data", str(self.data)]
+        command = [*self.prefix, sys.executable, "-m", "router", "serve", "--data", str(self.data)]
         command += ["--config", str(self.config)] if self.config else ["--demo"]
         if self.url or not self.config:
-            command += ["--bind", self.url.removeprefix("http://") or "127.0.0.1:0"]
+            command += ["--bind", self.url.removeprefix(f"{self._scheme}://") or "127.0.0.1:0"]
         with self.errors.open("a") as errors:
             self._process = subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=errors, text=True, env=self._environ
             )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        match = re.search(r"http://\S+?:\d+", line)
+        match = re.search(rf"{self._scheme}://\S+?:\d+", line)
         if match is None:
+            self._process.stdout.close()
+            self._process.wait(START_TIMEOUT)
             raise AssertionError(f"the router did not start: {line!r}\n{self.errors.read_text()}")
         self.url = match[0].rstrip(",")
 
@@ -92,11 +98,15 @@ class RouterProcess:
 
 @contextlib.contextmanager
 def router(
-    data: Path | None = None, config: Path | None = None, *, environ: dict[str, str] | None = None
+    data: Path | None = None,
+    config: Path | None = None,
+    *,
+    environ: dict[str, str] | None = None,
+    secure: bool = False,
 ) -> Iterator[RouterProcess]:
     """A running router; killed at the end if it still runs, with its errors shown when the test fails."""
     with tempfile.TemporaryDirectory(prefix="router-test-") as directory:
-        process = RouterProcess(data or Path(directory) / "data", config, environ=environ)
+        process = RouterProcess(data or Path(directory) / "data", config, environ=environ, secure=secure)
         process.start()
         try:
             yield process

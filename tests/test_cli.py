@@ -1,11 +1,15 @@
 """The command: its exit statuses, and one sentence for every error."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from router import config
+from router.credentials import Scope
+from router.names import EnvironmentName
 from tests.process import router
 
 
@@ -15,12 +19,9 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [["--help"], ["serve", "--help"], ["check", "--help"], ["insights", "rebuild", "--help"], ["--version"]],
-)
-def test_help_is_there(arguments: list[str]) -> None:
-    done = run(*arguments)
+@pytest.mark.parametrize("command", [[], ["serve"], ["check"], ["token"], ["insights", "rebuild"]])
+def test_help_is_there(command: list[str]) -> None:
+    done = run(*command, "--help")
 
     assert done.returncode == 0
     assert "router" in done.stdout.lower()
@@ -71,6 +72,33 @@ def test_a_taken_port_is_told(tmp_path: Path) -> None:
 
     assert done.returncode == 1
     assert "address already in use" in done.stderr
+
+
+def test_a_token_is_made_whose_block_the_configuration_takes(tmp_path: Path) -> None:
+    done = run("token", "--name", 'the "wäre" house', "--scope", "stream", "--scope", "insights", "--env", "p/e")
+    secret = re.search(r"api-[\w-]{43}\b", done.stdout)
+    path = tmp_path / "router.toml"
+    path.write_text(f'[[environment]]\nproject = "p"\nkey = "e"\n{done.stdout}')
+    made = config.read(path, environ={})
+
+    assert done.returncode == 0
+    assert secret is not None
+    assert secret[0] not in done.stdout.partition("[[token]]")[2]
+    rights = made.keyring().token(secret[0])
+    assert rights is not None
+    assert rights.name == 'the "wäre" house'
+    assert rights.scopes == frozenset({Scope.STREAM, Scope.INSIGHTS})
+    assert rights.covers(EnvironmentName("p", "e"))
+    assert not rights.covers(EnvironmentName("p", "f"))
+    assert run("token").stdout != run("token").stdout
+
+
+@pytest.mark.parametrize("arguments", [["--scope", "all"], ["--env", "nowhere"], ["--name", "a\nb"]])
+def test_a_token_that_the_configuration_would_refuse_is_not_made(arguments: list[str]) -> None:
+    done = run("token", *arguments)
+
+    assert done.returncode == 2
+    assert "api-" not in done.stdout
 
 
 def test_insights_are_rebuilt_from_a_data_directory_alone(tmp_path: Path) -> None:

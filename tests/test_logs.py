@@ -59,3 +59,49 @@ def test_a_traceback_shows_where_and_never_the_values(form: str) -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert "a bug" in done.stderr
     assert "sdk-secret-key" not in done.stderr
+
+
+FORGED = """
+import logging, structlog
+from router import logs
+logs.configure("info", {form!r})
+forged = 'x\\n2026-01-01T00:00:00Z [error] forged\\r\\x1b[2J\\u2028\\u202e"'
+try:
+    raise ValueError(forged)
+except ValueError:
+    structlog.get_logger("t").exception("failed", endpoint=forged, several=[forged], other=forged.encode())
+logging.getLogger("other").warning("plain %s", forged)
+"""
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_a_line_cannot_be_forged(form: str) -> None:
+    done = subprocess.run([sys.executable, "-c", FORGED.format(form=form)], capture_output=True, text=True, check=True)
+    found = done.stderr.splitlines()
+
+    assert all(not line.startswith("2026-01-01") for line in found)
+    assert not any(mark in line for line in found for mark in ("\x1b[2J", "\u202e"))
+    assert len([line for line in found if not line.lstrip().startswith("|")]) == 2
+
+
+COVERED = """
+import structlog
+from router import logs
+from router.redaction import Redactor
+curtain = logs.Curtain()
+logs.configure("info", {form!r}, curtain)
+curtain.redact = Redactor(["sdk-secret-1"])
+try:
+    raise ValueError("no such key: sdk-secret-1")
+except ValueError:
+    structlog.get_logger("t").exception("failed with sdk-secret-1", url="/events?token=sdk-secret-1")
+"""
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_the_routers_own_secrets_are_covered(form: str) -> None:
+    done = subprocess.run([sys.executable, "-c", COVERED.format(form=form)], capture_output=True, text=True, check=True)
+
+    assert "failed" in done.stderr
+    assert "sdk-secret-1" not in done.stderr
+    assert "[redacted:" in done.stderr

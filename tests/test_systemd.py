@@ -21,5 +21,16 @@ def test_states_arrive_as_single_datagrams(tmp_path: Path, abstract: bool) -> No
         assert listener.recv(1000) == b"STOPPING=1\nSTATUS=draining"
 
 
+def test_a_reload_says_when_it_began(tmp_path: Path) -> None:
+    name = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(name)
+        Notifier({"NOTIFY_SOCKET": name}).reloading()
+        state, moment = listener.recv(1000).decode().split("\n")
+
+    assert state == "RELOADING=1"
+    assert moment.removeprefix("MONOTONIC_USEC=").isdigit()
+
+
 def test_without_a_service_manager_it_is_silent() -> None:
     Notifier({}).ready("nobody listens")

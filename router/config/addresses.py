@@ -1,7 +1,7 @@
 """Addresses as a configuration writes them: where to listen, which web pages may post, where to post on to."""
 
 import re
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
 from router.units import shown
@@ -44,6 +44,18 @@ def is_private(address: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def network(text: str) -> str:
+    """A network or an address, as in `10.0.0.0/8`.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    try:
+        return str(ip_network(text))
+    except ValueError:
+        raise ValueError(f'{shown(text)} is no network: write "10.0.0.0/8", "2001:db8::/32" or one address') from None
 
 
 def origin(text: str) -> str:

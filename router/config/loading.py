@@ -1,5 +1,6 @@
 """From TOML to a checked `Config`: which keys there are, and what must hold between them."""
 
+import ssl
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import Any, Final, TypeVar
 from router.config import addresses, values
 from router.config.model import (
     ApiToken,
+    Begin,
     Config,
     Durability,
     Environment,
@@ -16,16 +18,19 @@ from router.config.model import (
     Forward,
     Level,
     Log,
+    Order,
     Server,
     Storage,
     Target,
     Vendor,
     Webhook,
+    WhenFull,
 )
 from router.config.reader import ConfigurationError, Document, Node, Problem, Setting, spell
 from router.config.secret import SecretSource, reason
 from router.credentials import Scope, Token, digest
-from router.names import EnvironmentName
+from router.names import EnvironmentName, is_key
+from router.records import Kind
 from router.units import shown, size_text
 
 T = TypeVar("T")
@@ -33,6 +38,19 @@ T = TypeVar("T")
 
 def _several(setting: Setting[T]) -> Setting[tuple[T, ...]]:
     return lambda node: node.each(setting)
+
+
+def _label(node: Node) -> str:
+    text = node.text()
+    if not text or len(text) > 100 or not text.isprintable():
+        raise ValueError("must be 1 to 100 printable characters")
+    return text
+
+
+def _word(text: str) -> str:
+    if not is_key(text):
+        raise ValueError(f'{shown(text)} is no dialect: write one as in "launchdarkly"')
+    return text
 
 
 _DEMO_WAY_OUT: Final = 'write "127.0.0.1:8080" or "unix:/path", or serve a configuration of your own'
@@ -46,7 +64,20 @@ SERVER: Final[Mapping[str, Setting[Any]]] = {
     "max_inflated": values.room,
     "max_in_flight": values.room,
     "max_streams": values.count(1, 10_000_000),
+    "max_streams_per_token": values.count(0, 10_000_000),
+    "stream_max_age": values.duration,
+    "write_timeout": values.span,
+    "max_head": values.room,
+    "max_events": values.count(1, 100_000_000),
+    "max_depth": values.count(1, 900),
+    "max_ratio": values.count(1, 1_000_000),
+    "max_connections": values.count(1, 10_000_000),
+    "max_per_address": values.count(0, 10_000_000),
+    "trusted_proxies": values.several(values.parsed(addresses.network), "network", '["10.0.0.0/8"]'),
+    "key_rate": values.count(0, 10_000_000),
+    "key_burst": values.count(1, 10_000_000),
     "cors_origins": _ORIGINS,
+    "head_timeout": values.span,
     "body_timeout": values.span,
     "keep_alive_timeout": values.span,
     "tcp_user_timeout": values.span,
@@ -59,7 +90,9 @@ SERVER: Final[Mapping[str, Setting[Any]]] = {
 STORAGE: Final[Mapping[str, Setting[Any]]] = {
     "path": values.folder,
     "durability": values.choice(Durability),
+    "sync_interval": values.span,
     "min_free": values.size,
+    "sweep_interval": values.span,
 }
 LOG: Final[Mapping[str, Setting[Any]]] = {
     "level": values.choice(Level),
@@ -71,12 +104,21 @@ FORWARD: Final[Mapping[str, Setting[Any]]] = {
     "url": values.parsed(addresses.url),
     "token": values.sent(values.secret),
     "key": values.sent(values.secret),
+    "name": lambda node: _label(node),
+    "kinds": _several(values.choice(Kind)),
+    "dialects": values.several(values.parsed(_word), "dialect", '["launchdarkly"]', least=1),
+    "begin": values.choice(Begin),
+    "order": values.choice(Order),
+    "max_bandwidth": values.size_or_none,
+    "max_requests": values.count(1, 1_000_000),
+    "windows": _several(lambda node: values.window(node.text())),
 }
 ENVIRONMENT: Final[Mapping[str, Setting[Any]]] = {
     "project": values.key_name,
     "key": values.key_name,
     "retention_age": values.age_or_none,
     "retention_bytes": values.size_or_none,
+    "when_full": values.choice(WhenFull),
     "dedup_window": values.duration,
     "insights_age": values.age_or_none,
     "sdk_keys": _several(values.sdk_key),
@@ -247,11 +289,23 @@ def _server(node: Node) -> Server:
     for one, other in (("tls_cert", "tls_key"), ("tls_key", "tls_cert")):
         if one in node.value and other not in node.value:
             node.fault(f"is missing: {one} needs it", other)
+    if found.get("tls_cert") and found.get("tls_key"):
+        _check_pair(node, found["tls_cert"], found["tls_key"])
     largest = found.get("max_body", Server().max_body)
     if found.get("max_in_flight", largest) < largest and ("max_body" in found or "max_body" not in node.value):
         node.fault(f"is less than max_body, {size_text(largest)}: such a body would never fit", "max_in_flight")
     found.setdefault("max_in_flight", max(Server().max_in_flight, largest))
     return Server(**found)
+
+
+def _check_pair(node: Node, certificate: Path, key: Path) -> None:
+    try:
+        # A password is never asked for: nobody sits at the terminal of a daemon.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+    except (ssl.SSLError, OSError) as error:
+        cause = getattr(error, "reason", None) or "not PEM"
+        text = str(cause).lower().replace("_", " ")
+        node.fault(f"does not work with tls_key: {text}; both must be PEM, of one pair, the key open", "tls_cert")
 
 
 def _environment(node: Node) -> Environment | None:
@@ -262,7 +316,11 @@ def _environment(node: Node) -> Environment | None:
     first = node.document.claim("environment", name, node.place)
     if first is not None:
         node.fault(f"the same project and key as {spell(first)}: write all of an environment in one place", "key")
-    return Environment(name=name, forwards=found.pop("forward", ()), **found)
+    forwards: tuple[Forward, ...] = found.pop("forward", ())
+    called = [forward.called for forward in forwards]
+    if len(set(called)) < len(called):
+        node.fault("two of them are to the same place: give each a name of its own", "forward")
+    return Environment(name=name, forwards=forwards, **found)
 
 
 def _forward(node: Node) -> Forward | None:
@@ -274,6 +332,8 @@ def _forward(node: Node) -> Forward | None:
         node.fault(f"is nothing that {target} knows: write key, or leave it out for the SDK's own", "token")
     if target in (Target.ROUTER, Target.HTTP) and "key" in node.value:
         node.fault(f"is nothing that a forward to {target} sends: write token", "key")
+    if "kinds" in found:
+        found["kinds"] = found["kinds"] or None
     return Forward(**found) if "to" in found and "url" in found else None
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from router.credentials import CredentialKind, Keyring, Token, digest
 from router.names import EnvironmentName
+from router.records import Kind
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -43,6 +44,27 @@ class Target(StrEnum):
     HTTP = "http"
 
 
+class WhenFull(StrEnum):
+    """What gives way when forwards are behind by more than retention keeps: the oldest events, or new posts."""
+
+    TRIM = "trim"
+    REFUSE = "refuse"
+
+
+class Begin(StrEnum):
+    """Where a forward that is new begins: with all that is kept, or with what comes from then on."""
+
+    EARLIEST = "earliest"
+    LATEST = "latest"
+
+
+class Order(StrEnum):
+    """What a forward that is behind sends first."""
+
+    OLDEST = "oldest"
+    NEWEST = "newest"
+
+
 class Level(StrEnum):
     """The least severe lines that are logged."""
 
@@ -68,11 +90,21 @@ class Server:
     bind: checked addresses: `HOST:PORT`, `[IPV6]:PORT`, `unix:/path`, `fd://N`.
     max_body, max_inflated: limits of one request, as sent and after decompression.
     max_in_flight: bytes of request bodies held at once; at least `max_body`.
+    max_head: bytes of a request line and its headers.
+    max_events, max_depth: events in one request, and how deep one of them nests.
+    max_ratio: times its size that a body may inflate to.
+    max_connections, max_per_address: open at once, of all and of one address that is not in `trusted_proxies`; through
+        those, requests at once; 0 is no limit per address.
+    trusted_proxies: networks whose `X-Forwarded-For` is believed.
+    key_rate, key_burst: requests a second that one key may go on making, and how many at once; rate 0 is no limit.
+    head_timeout: from the first byte of a request to the end of its head.
     body_timeout: from a request's head to the end of its body.
     keep_alive_timeout: for which an idle connection is kept.
     tcp_user_timeout: after which a peer that acknowledges nothing is dropped (tcp(7), TCP_USER_TIMEOUT).
     drain_timeout: for requests in flight at a stop.
     heartbeat: between comments on a quiet stream.
+    stream_max_age: after which a stream is ended, 0 never.
+    write_timeout: for which a peer may accept nothing of an answer.
     statsig_aliases: further paths that take what `/v1/log_event` takes.
     """
 
@@ -83,7 +115,20 @@ class Server:
     max_inflated: int = 64 * MIB
     max_in_flight: int = 64 * MIB
     max_streams: int = 10_000
+    max_streams_per_token: int = 0
+    stream_max_age: float = 0.0
+    write_timeout: float = 30.0
+    max_head: int = 64 * KIB
+    max_events: int = 50_000
+    max_depth: int = 100
+    max_ratio: int = 250
+    max_connections: int = 20_000
+    max_per_address: int = 1000
+    trusted_proxies: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+    key_rate: int = 0
+    key_burst: int = 1000
     cors_origins: tuple[str, ...] = ("*",)
+    head_timeout: float = 10.0
     body_timeout: float = 30.0
     keep_alive_timeout: float = 75.0
     tcp_user_timeout: float = 30.0
@@ -96,11 +141,15 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storage:
-    """`[storage]`. min_free: bytes of free disk below which appends are refused; 0 never refuses."""
+    """`[storage]`. min_free: bytes of free disk below which appends are refused; 0 never refuses. sync_interval:
+    seconds between syncs with `durability = "os"`, for flash that wears. sweep_interval: seconds between rounds of
+    retention."""
 
     path: Path = Path("/var/lib/router")
     durability: Durability = Durability.FSYNC
+    sync_interval: float = 5.0
     min_free: int = 256 * MIB
+    sweep_interval: float = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,12 +163,37 @@ class Log:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forward:
-    """`[[environment.forward]]`: where the environment's log is posted on to. key None: each event's own SDK's."""
+    """`[[environment.forward]]`: where the environment's log is posted on to. key None: each event's own SDK's.
+
+    name: of its cursor; made of target and URL where it is None. kinds, dialects: of the events that go on; None for
+    all. begin: None for `latest` to vendors, who had the rest from the SDKs, and `earliest` to others. max_bandwidth:
+    bytes a second; max_requests: a minute; None for no cap. windows: times of the day, UTC, as (begin, end) in seconds
+    from midnight; empty for all day.
+    """
 
     to: Target
     url: str
     token: str | None = field(default=None, repr=False)
     key: str | None = field(default=None, repr=False)
+    name: str | None = None
+    kinds: tuple[Kind, ...] | None = None
+    dialects: tuple[str, ...] | None = None
+    begin: Begin | None = None
+    order: Order = Order.OLDEST
+    max_bandwidth: int | None = None
+    max_requests: int | None = None
+    windows: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def called(self) -> str:
+        """Its name, given or made."""
+        return self.name or f"{self.to} {self.url}"
+
+    @property
+    def from_latest(self) -> bool:
+        if self.begin is None:
+            return self.to in (Target.LAUNCHDARKLY, Target.STATSIG)
+        return self.begin is Begin.LATEST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +207,7 @@ class Environment:
     name: EnvironmentName
     retention_age: float | None = 7 * DAY
     retention_bytes: int | None = 10 * GIB
+    when_full: WhenFull = WhenFull.TRIM
     dedup_window: float = HOUR
     insights_age: float | None = 90 * DAY
     sdk_keys: tuple[str, ...] = field(default=(), repr=False)
@@ -213,7 +288,10 @@ class Config:
     def needs_restart(self, new: "Config") -> tuple[str, ...]:
         """Names of the settings in which `new` differs and that a reload does not change."""
         mine, its = _settings(self), _settings(new)
-        return tuple(name for name in AT_START if mine[name] != its[name])
+        changed = [name for name in AT_START if mine[name] != its[name]]
+        if (self.server.tls_cert is None) != (new.server.tls_cert is None):
+            changed.append("server.tls_cert")
+        return tuple(changed)
 
 
 def _settings(config: Config) -> dict[str, object]:
@@ -231,11 +309,24 @@ def is_public(key: str) -> bool:
 
 RELOADED: Final = frozenset(
     {
+        "server.tls_cert",
+        "server.tls_key",
         "server.max_body",
         "server.max_inflated",
         "server.max_in_flight",
         "server.max_streams",
+        "server.max_streams_per_token",
+        "server.stream_max_age",
+        "server.max_events",
+        "server.max_depth",
+        "server.max_ratio",
+        "server.max_connections",
+        "server.max_per_address",
+        "server.trusted_proxies",
+        "server.key_rate",
+        "server.key_burst",
         "server.cors_origins",
+        "server.head_timeout",
         "server.body_timeout",
         "storage.min_free",
     }

@@ -22,6 +22,7 @@ MIN_SECRET: Final = 4  # characters: stored events are searched for it, and it m
 _HEADER_SAFE: Final = re.compile(r"[\x21-\x7e]+")
 _PATH_SAFE: Final = re.compile(r"[A-Za-z0-9._~-]+")
 _ALIAS: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
+_WINDOW: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][0-9])")
 _SHA256: Final = re.compile(r"[0-9A-Fa-f]{64}")
 _FORMS: Final = 'a string, { file = "PATH" } or { env = "NAME" }'
 _SECRET_PREFIXES: Final = ("sdk-", "mob-", "api-", "secret-", "console-", "whsec-")
@@ -142,6 +143,18 @@ def alias(text: str) -> str:
     if not _ALIAS.fullmatch(text):
         raise ValueError(f'{shown(text)} is no path: write one as in "/my/events", without a slash at its end')
     return text
+
+
+def window(text: str) -> tuple[float, float]:
+    """A time of every day, as seconds from midnight; the end may be past the next midnight."""
+    match = _WINDOW.fullmatch(text)
+    if match is None:
+        raise ValueError(f'{shown(text)} is no time of the day: write it as in "22:00-06:30", in UTC')
+    hours = [int(part) for part in match.groups()]
+    begin, end = hours[0] * 3600.0 + hours[1] * 60.0, hours[2] * 3600.0 + hours[3] * 60.0
+    if begin == end:
+        raise ValueError(f"{shown(text)} is empty: leave it out to send at any time")
+    return begin, end
 
 
 def name(node: Node) -> str:

@@ -89,6 +89,31 @@ class SetAside:
     raw: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """So many of a batch's events in order that are stored as an entry of their own, as if they had come alone."""
+
+    count: int
+    dialect: str
+    endpoint: str
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The place of a batch's events in another router's log.
+
+    source: names that log and its epoch, unlike all others. offsets: of each event there, rising. span: the offsets
+    that are dealt with once this batch is kept, from the first up to the second; those of `offsets` and any that
+    the other router had no reason to send.
+    """
+
+    source: str
+    epoch: str
+    offsets: tuple[int, ...]
+    span: tuple[int, int]
+
+
 @dataclass(slots=True)
 class Batch:
     """What a request carries.
@@ -98,6 +123,8 @@ class Batch:
         caller; None where the vendor gives none.
     event_identities: the same for each of `events` in order, where single events can come again in another batch; 16
         bytes each, evenly spread (a hash), since there are many of them.
+    origin: set where another router sent them on; they are then told apart by their places there, and nothing else.
+    portions: with an origin, the entries that they were there.
     """
 
     facts: dict[str, Any]
@@ -105,6 +132,8 @@ class Batch:
     set_aside: list[SetAside] = field(default_factory=list)
     identity: bytes | None = None
     event_identities: list[bytes] | None = None
+    origin: Origin | None = None
+    portions: list[Portion] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +168,16 @@ class Refusal:
 class Bounds:
     """Limits that hold while a body is decoded.
 
-    max_inflated: bytes after decompression.
+    max_inflated: bytes after decompression; max_ratio: times the size as sent, beyond a mebibyte.
+    max_events: in one request.
     redact: replaces this router's own secrets in a decompressed body and returns it; returns its argument, the very
         same object, where there are none.
     """
 
     max_inflated: int = 64 * 1024 * 1024
     redact: Callable[[bytes], bytes] = lambda body: body
+    max_ratio: int = 250
+    max_events: int = 50_000
 
 
 class Dialect(Protocol):

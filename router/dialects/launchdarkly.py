@@ -15,7 +15,7 @@ import msgspec
 from router.credentials import CredentialKind, Scope
 from router.dialects.dialect import Batch, Bounds, Claim, Cors, Receipt, Refusal, Reply, Request, Route, SetAside
 from router.dialects.inflate import inflate
-from router.dialects.json import trim
+from router.dialects.json import bound_count, trim
 from router.dialects.launchdarkly_events import Reading, diagnostic_identity, read, told_schema
 from router.errors import Fault, Rejected
 from router.names import EnvironmentName
@@ -109,7 +109,9 @@ class LaunchDarkly:
         if route.endpoint == _GIF:
             return _image_batch(facts, request, bounds)
         headers = request.headers
-        body = trim(bounds.redact(inflate(request.body, headers.get("content-encoding", ""), bounds.max_inflated)))
+        coding = headers.get("content-encoding", "")
+        body = trim(bounds.redact(inflate(request.body, coding, bounds.max_inflated, bounds.max_ratio)))
+        bound_count(body, bounds.max_events)
         if not body:
             raise Rejected(Fault.MALFORMED, "the body is empty: send a JSON array of events")
         try:

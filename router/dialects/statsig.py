@@ -12,7 +12,7 @@ import msgspec
 
 from router.credentials import CredentialKind
 from router.dialects.dialect import Batch, Bounds, Claim, Cors, Receipt, Refusal, Reply, Request, Route
-from router.dialects.json import decode_tolerant, split_object
+from router.dialects.json import bound_count, decode_tolerant, split_object
 from router.dialects.statsig_body import Envelope, open_envelope, open_members, unpack
 from router.dialects.statsig_events import Reading
 from router.dialects.statsig_identity import identities
@@ -122,7 +122,8 @@ class Statsig:
         Raises:
             Rejected: the body is empty, is not JSON, holds no events, or does not unpack within `bounds`.
         """
-        text = bounds.redact(unpack(request, bounds.max_inflated))
+        text = bounds.redact(unpack(request, bounds.max_inflated, bounds.max_ratio))
+        bound_count(text, bounds.max_events)
         if not text:
             raise Rejected(Fault.MALFORMED, "the body is empty: send a JSON object with an array of events")
         try:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from router.dialects.dialect import Request
-from router.dialects.inflate import GZIP_MAGIC, ZSTD_MAGIC, gunzip, inflate, unzstd
+from router.dialects.inflate import GZIP_MAGIC, MAX_RATIO, ZSTD_MAGIC, gunzip, inflate, unzstd
 from router.dialects.json import decode_tolerant, is_utf8, split_array, split_member, split_object, trim
 from router.dialects.statsig_items import Item
 from router.errors import Fault, Rejected
@@ -56,7 +56,7 @@ class Envelope:
     others: dict[str, object] = field(default_factory=dict)
 
 
-def unpack(request: Request, max_inflated: int) -> bytes:
+def unpack(request: Request, max_inflated: int, max_ratio: int = MAX_RATIO) -> bytes:
     """The JSON text of a body: decompressed, and decoded where the sender says `se=1` (1.3).
 
     Raises:
@@ -65,9 +65,9 @@ def unpack(request: Request, max_inflated: int) -> bytes:
     body = request.body
     for _ in range(_LAYERS):
         if body.startswith(GZIP_MAGIC):
-            body = gunzip(body, max_inflated)
+            body = gunzip(body, max_inflated, max_ratio)
         elif body.startswith(ZSTD_MAGIC):
-            body = unzstd(body, max_inflated)
+            body = unzstd(body, max_inflated, max_ratio)
         else:
             break
     encoded = request.query.get("se") == "1" or request.headers.get("statsig-encoded") == "1"
@@ -75,7 +75,7 @@ def unpack(request: Request, max_inflated: int) -> bytes:
     if body is request.body and not encoded and not text.startswith((b"{", b"[")):
         # zlib data has no magic bytes, only the header to go by; gz=1 means the gzip that was looked for.
         coding = request.headers.get("content-encoding", "") or ("gzip" if request.query.get("gz") == "1" else "")
-        text = trim(inflate(body, coding, max_inflated))
+        text = trim(inflate(body, coding, max_inflated, max_ratio))
     if len(text) > max_inflated:
         raise Rejected(Fault.MALFORMED, f"the body has more than {max_inflated} bytes: send smaller batches")
     if encoded and not text.startswith((b"{", b"[")):

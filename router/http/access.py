@@ -1,5 +1,6 @@
 """Who may use the endpoints that people and programs read: tokens, scopes, and the machine's own operator."""
 
+import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 
@@ -55,6 +56,24 @@ def choose(
         if (name.project, name.key) == (project, key):
             return name
     raise Rejected(Fault.FORBIDDEN, "the API token does not cover that environment")
+
+
+def is_lured(headers: Mapping[str, str]) -> bool:
+    """Whether a browser on this machine may be asking for somebody else's page: from another site, or for a name that
+    a stranger's DNS leads here. Its user is the operator; the page is not."""
+    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        return True
+    host = headers.get("host", "")
+    if (origin := headers.get("origin")) is not None and origin.partition("://")[2] != host:
+        return True
+    name = host.rpartition(":")[0] if re.search(r":\d*$", host) else host
+    if not name or name == "localhost":
+        return False
+    try:
+        ip_address(name.strip("[]"))
+    except ValueError:
+        return True
+    return False
 
 
 def is_local(client: str | None, headers: Mapping[str, str]) -> bool:

@@ -6,11 +6,15 @@ from urllib.parse import parse_qsl
 
 from quart import Response, request
 from quart_trio import QuartTrio
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from router.dialects.dialect import Dialect, Reply, Request, Route
-from router.http import cors, problems
+from router.http import cors, gate, problems, rules
+from router.http.backups import Backups
+from router.http.consumers import Consumers
+from router.http.docs import Docs
 from router.http.guard import oversize
+from router.http.headers import harden
 from router.http.health import Health
 from router.http.ingest import Ingest
 from router.http.insights import InsightsReader
@@ -29,10 +33,16 @@ def create_app(services: Services, dialects: Sequence[Dialect], ingest: Ingest) 
             _add_route(app, services, ingest, dialect, route)
         _add_misdirected(app, services, dialect)
     Streams(services).attach(app)
+    Consumers(services).attach(app)
     Health(services).attach(app)
     QuarantineReader(services).attach(app)
     Webhooks(services).attach(app)
     InsightsReader(services).attach(app)
+    if services.checkpoints is not None:
+        Backups(services.checkpoints).attach(app)
+    ruled = rules.RULES | rules.of_dialects(dialects)
+    Docs(ruled, dialects).attach(app)
+    gate.enforce(app, services, ruled)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _server_error)
     return app
@@ -119,7 +129,10 @@ def _response(reply: Reply) -> Response:
 async def _http_error(error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - the type the handler is registered for
     code = error.code or 500
-    return problems.problem(code, f"{error.name}: {request.method} {request.path}".lower())
+    response = harden(problems.problem(code, f"{error.name}: {request.method} {request.path}".lower()))
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return response
 
 
 async def _server_error(_error: Exception) -> Response:

@@ -56,6 +56,11 @@ class ByteBudget:
             self._privileged = None
         self._grant()
 
+    def resize(self, limit: int) -> None:
+        """Change the limit; what is held over a smaller one is given back as its requests end."""
+        self._limit = limit
+        self._grant()
+
     def statistics(self) -> BudgetStatistics:
         return BudgetStatistics(self._limit, self._used, self._peak, len(self._waiting))
 

@@ -12,22 +12,27 @@ import trio
 from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.trio.tcp_server import MAX_RECV, TCPServer
 
-_RECEIVE_ERRORS: Final = (trio.ClosedResourceError, trio.BrokenResourceError)
+SEND_PIECE: Final = 64 * 1024  # bytes
+_GONE: Final = (trio.ClosedResourceError, trio.BrokenResourceError)
 
 
 class IdleTimer:
     """Stands in for hypercorn's idle task: remembers until when the connection may be idle.
 
-    seconds: for which it may be. After `expire` it may be no longer than a grace, now or when it becomes idle.
+    seconds: for which it may be; head: seconds that the head of a request may take from its first byte. After `expire`
+    it may be idle no longer than a grace, now or when it becomes so.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, head: float = inf) -> None:
         self._seconds = seconds
+        self._head = head
+        self._begun = False
         self._read: trio.CancelScope | None = None
         self.deadline = inf
 
     async def restart(self, _task_group: object, _action: object) -> None:
         """A request is done, or none has begun."""
+        self._begun = False
         self._set(trio.current_time() + self._seconds)
 
     async def stop(self) -> None:
@@ -37,6 +42,19 @@ class IdleTimer:
     def busy(self) -> None:
         """A request has begun."""
         self._set(inf)
+
+    def heard(self) -> None:
+        """Bytes have come: of a head, where no request is being served."""
+        if self.deadline != inf and not self._begun:
+            self._begun = True
+            self._set(min(self.deadline, trio.current_time() + self._head))
+
+    def evict(self) -> bool:
+        """End the connection at once if it is idle; whether it is."""
+        if self.deadline == inf:
+            return False
+        self._set(-inf)
+        return True
 
     def expire(self, grace: float) -> None:
         self._seconds = grace
@@ -55,16 +73,29 @@ class IdleTimer:
 
 
 class Connection(TCPServer):
-    """A connection of hypercorn's trio worker. `timer.expire()` ends it as soon as it is idle."""
+    """A connection of hypercorn's trio worker. `timer.expire()` ends it as soon as it is idle; whoever runs it sets
+    `ended`."""
 
-    def __init__(self, *arguments: Any, keep_alive: float) -> None:  # noqa: ANN401 - passed on to hypercorn as they come
+    def __init__(
+        self,
+        *arguments: Any,  # noqa: ANN401 - hypercorn's own
+        keep_alive: float,
+        head: float = inf,
+        write_timeout: float = inf,
+    ) -> None:
         super().__init__(*arguments)
+        self.cut = False
+        self._write_timeout = write_timeout
+        self.ended = trio.Event()
         self._reading = trio.CancelScope()
-        self.timer = IdleTimer(keep_alive)
+        self.timer = IdleTimer(keep_alive, head)
         self.idle_task = self.timer  # type: ignore[assignment]  # it is called by two methods, which are the same
 
     async def protocol_send(self, event: Event) -> None:
         if isinstance(event, RawData) and not event.data:
+            return
+        if isinstance(event, RawData):
+            await self._send(event.data)
             return
         if isinstance(event, Updated) and not event.idle:
             self.timer.busy()
@@ -74,6 +105,26 @@ class Connection(TCPServer):
             # The reading task may not be in a read that the closed socket ends: after a request that is the last one of
             # a drain it waits for its turn to go on, which nobody gives it.
             self._reading.cancel(reason="closed")
+
+    async def _send(self, data: bytes) -> None:
+        """Send all of it, in pieces that each have their time: a peer may be slow, but not stand still.
+
+        Shielded, as hypercorn has it, and so ended by that time alone.
+        """
+        async with self.send_lock:
+            try:
+                for start in range(0, len(data), SEND_PIECE):
+                    with trio.move_on_after(self._write_timeout, shield=True) as scope:
+                        await self.stream.send_all(memoryview(data)[start : start + SEND_PIECE])
+                    if scope.cancelled_caught:
+                        self.cut = True
+                        await trio.aclose_forcefully(self.stream)
+                        break
+                else:
+                    return
+            except _GONE:
+                pass  # the peer is gone: what that means is said below
+        await self.protocol.handle(Closed())
 
     async def _read_data(self) -> None:
         with self._reading:
@@ -85,11 +136,12 @@ class Connection(TCPServer):
             with self.timer.reading() as scope:
                 try:
                     data = bytes(await self.stream.receive_some(MAX_RECV))
-                except _RECEIVE_ERRORS:
+                except _GONE:
                     return
             if scope.cancelled_caught:
                 await self._initiate_server_close()
                 return
+            self.timer.heard()
             await self.protocol.handle(RawData(data))
             if not data:
                 return

@@ -12,13 +12,14 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Final
 
 import trio
 
 from router.http.budget import BudgetStatistics, ByteBudget
+from router.http.clients import Crowd, CrowdStatistics, Proxies, site
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -36,6 +37,7 @@ _AUTHORITY: Final = re.compile("[A-Za-z][A-Za-z0-9+.-]*://[^/]*")
 _RAW_AUTHORITY: Final = re.compile(b"[A-Za-z][A-Za-z0-9+.-]*://[^/]*")
 # LaunchDarkly's SDKs read no body, Statsig's need one that is JSON; never 408, which Chromium resends at once.
 _SLOW: Final = b'{"success":false,"message":"the body took too long to arrive"}'
+_CROWDED: Final = b'{"success":false,"message":"too many requests at once from this address"}'
 _AGAIN: Final = ((b"retry-after", b"1"), (b"connection", b"close"))
 _HTTP2: Final = b"HTTP/2 is not spoken here: use HTTP/1.1, or a proxy that ends HTTP/2 in front\n"
 
@@ -47,16 +49,22 @@ def oversize(scope: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class GuardLimits:
-    """max_in_flight: bytes of all bodies held at once; max_body: of one; body_timeout: seconds for one to come."""
+    """max_in_flight: bytes of all bodies held at once; max_body: of one; body_timeout: seconds for one to come.
+
+    max_per_address: requests at once of one address that trusted `proxies` speak for; 0 is no limit.
+    """
 
     max_in_flight: int = 64 * 1024 * 1024
     max_body: int = 10 * 1024 * 1024
     body_timeout: float = 30.0
+    max_per_address: int = 0
+    proxies: Proxies = field(default_factory=lambda: Proxies(()))
 
 
 @dataclass(frozen=True, slots=True)
 class GuardStatistics:
-    """requests: begun; open: not finished; http2, slow, oversize: refused or cut for that reason."""
+    """requests: begun; open: not finished; http2, slow, oversize: refused or cut for that reason. forwarded: what
+    proxies have passed on."""
 
     requests: int
     open: int
@@ -64,6 +72,7 @@ class GuardStatistics:
     slow: int
     oversize: int
     budget: BudgetStatistics
+    forwarded: CrowdStatistics
 
 
 class Guard:
@@ -78,6 +87,7 @@ class Guard:
         self._open = 0
         self._http2 = 0
         self._slow = 0
+        self._crowd = Crowd()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -86,11 +96,27 @@ class Guard:
         self._requests += 1
         self._open += 1
         exchange = Exchange(self, scope, receive, send)
+        client = self._forwarded(scope)
+        admitted = client is None or self._crowd.enter(client, self.limits.max_per_address)
         try:
-            await self._serve(exchange, scope)
+            if admitted:
+                await self._serve(exchange, scope)
+            else:
+                await exchange.answer(503, b"application/json", _CROWDED, *_AGAIN)
         finally:
             self._open -= 1
             exchange.release()
+            if admitted and client is not None:
+                self._crowd.leave(client)
+
+    def _forwarded(self, scope: Scope) -> str | None:
+        """The client that a trusted proxy speaks for; None where there is none, or nobody counts."""
+        limits = self.limits
+        peer = str(scope["client"][0]) if scope.get("client") else ""
+        if not limits.max_per_address or not limits.proxies.trusts(peer):
+            return None
+        named = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        return site(limits.proxies.client(peer, ",".join(named))) if named else None
 
     async def _serve(self, exchange: "Exchange", scope: Scope) -> None:
         if scope["http_version"] not in ("1.0", "1.1"):
@@ -108,9 +134,20 @@ class Guard:
             if not exchange.answering:
                 await exchange.answer(503, b"application/json", _SLOW, *_AGAIN)
 
+    def limit(self, limits: GuardLimits) -> None:
+        """Hold requests that begin from now on to other limits."""
+        self.limits = limits
+        self.budget.resize(limits.max_in_flight)
+
     def statistics(self) -> GuardStatistics:
         return GuardStatistics(
-            self._requests, self._open, self._http2, self._slow, self.oversize, self.budget.statistics()
+            self._requests,
+            self._open,
+            self._http2,
+            self._slow,
+            self.oversize,
+            self.budget.statistics(),
+            self._crowd.statistics(),
         )
 
 

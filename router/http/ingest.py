@@ -4,34 +4,55 @@ Knows no framework, so that any front can serve the same dialects: the Quart rou
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
+import trio
 
-from router.dialects.dialect import Bounds, Dialect, Receipt, Refusal, Reply, Request, Route
+from router.credentials import digest as credential_digest
+from router.credentials import fingerprint
+from router.dialects.dialect import (
+    Batch,
+    Bounds,
+    Dialect,
+    Origin,
+    Receipt,
+    Refusal,
+    Reply,
+    Request,
+    Route,
+    SetAside,
+)
+from router.dialects.json import deeper_than
 from router.errors import Busy, Fault, Interrupted, Rejected
 from router.http import cors
+from router.http.rates import Rates, RateStatistics
 from router.http.services import Services
 from router.names import EnvironmentName
 from router.pipeline.environments import Environment
-from router.pipeline.ledger import Append, Committed
+from router.pipeline.ledger import Append, Committed, Relayed
 from router.records import pack_body
 from router.store.dedup import NO_IDENTITIES, Identities, digest
 from router.store.quarantine import MAX_RAW, Item
 
 _log = structlog.get_logger(__name__)
+LARGE: Final = 64 * 1024  # bytes as sent from which a body is decoded in a thread: it may take seconds, if it means to
 RETRY_AFTER: Final = 1  # seconds; SDKs that retry at all do so after one
+PARKED_RETRY_AFTER: Final = 60  # seconds; someone has to look at it first
 
 
 @dataclass(frozen=True, slots=True)
 class IngestStatistics:
-    """Requests and events since the start. received counts requests; the others events, and refusals by fault."""
+    """Requests and events since the start. received counts requests; the others events, refusals by fault, and
+    what came too often."""
 
     received: int
     stored: int
     duplicates: int
     set_aside: int
     refused: dict[str, int]
+    rates: RateStatistics
 
 
 class Ingest:
@@ -39,7 +60,7 @@ class Ingest:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._bounds = Bounds(services.max_inflated, services.redact)
+        self._rates = Rates()
         self._received = 0
         self._stored = 0
         self._duplicates = 0
@@ -54,12 +75,13 @@ class Ingest:
         self._received += 1
         name: EnvironmentName | None = None
         try:
-            environment = self._environment(dialect, route, request)
+            environment, used = self._environment(dialect, route, request)
             name = environment.name
+            self._hold_to_rate(dialect, route, request)
             if oversize:
                 limit = self._services.max_body
                 raise Rejected(Fault.MALFORMED, f"the body has more than {limit} bytes: send smaller batches")
-            receipt = await self._keep(dialect, route, request, environment)
+            receipt = await self._keep(dialect, route, request, environment, used)
             reply = dialect.accepted(route, receipt)
         except Rejected as error:
             reply = self._refuse(dialect, route, Refusal(error.fault, error.message))
@@ -82,7 +104,7 @@ class Ingest:
             return Reply(200, (("Allow", f"{route.method}, OPTIONS"),))
         reply = Reply(route.cors.preflight_status, cors.preflight_headers(route.method, route.cors, request.headers))
         try:
-            name = self._environment(dialect, route, request).name
+            name = self._environment(dialect, route, request)[0].name
         except Rejected as error:
             if error.fault is Fault.UNKNOWN_CLIENT:
                 reply = self._refuse(dialect, route, Refusal(error.fault, error.message))
@@ -91,9 +113,11 @@ class Ingest:
         return self._with_cors(route, request, reply, name)
 
     def statistics(self) -> IngestStatistics:
-        return IngestStatistics(self._received, self._stored, self._duplicates, self._set_aside, dict(self._refused))
+        refused, rates = dict(self._refused), self._rates.statistics()
+        return IngestStatistics(self._received, self._stored, self._duplicates, self._set_aside, refused, rates)
 
-    def _environment(self, dialect: Dialect, route: Route, request: Request) -> Environment:
+    def _environment(self, dialect: Dialect, route: Route, request: Request) -> tuple[Environment, str]:
+        """Where the request's events belong, and the fingerprint of the credential that it shows."""
         services = self._services
         claim = dialect.claim(route, request)
         keyring = services.keyring()
@@ -101,23 +125,46 @@ class Ingest:
             token = keyring.token(claim.secret)
             if token is None:
                 raise Rejected(Fault.UNAUTHENTICATED, "the API token is not known")
-            if claim.environment is None or claim.scope not in token.scopes or not token.covers(claim.environment):
-                raise Rejected(Fault.FORBIDDEN, f"the API token may not {claim.scope} here")
             name: EnvironmentName | None = claim.environment
+            if name is None and token.environments is not None and len(token.environments) == 1:
+                (name,) = token.environments
+            if name is None and claim.scope in token.scopes:
+                message = "the API token covers several environments: name one with ?project=…&environment=…"
+                raise Rejected(Fault.MALFORMED, message)
+            if name is None or claim.scope not in token.scopes or not token.covers(name):
+                raise Rejected(Fault.FORBIDDEN, f"the API token may not {claim.scope} here")
         else:
             name = keyring.environment(claim.secret, claim.kinds)
+        if name is not None and name in services.damaged:
+            raise Busy(services.damaged[name], retry_after=PARKED_RETRY_AFTER)
         if name is None or name not in services.environments:
             if "client_side_id" in request.parameters:
                 raise Rejected(Fault.UNKNOWN_CLIENT, "the client-side ID in the path is not known")
             raise Rejected(Fault.UNAUTHENTICATED, "the key is not known")
-        return services.environments[name]
+        return services.environments[name], fingerprint(claim.secret)
 
-    async def _keep(self, dialect: Dialect, route: Route, request: Request, environment: Environment) -> Receipt:
+    def _hold_to_rate(self, dialect: Dialect, route: Route, request: Request) -> None:
+        server = self._services.config.server
+        if not server.key_rate:
+            return
+        key = credential_digest(dialect.claim(route, request).secret)
+        now = trio.current_time()
+        if wait := self._rates.wait(key, now, rate=server.key_rate, burst=server.key_burst):
+            raise Busy("the key posts more often than it may: send larger batches", retry_after=wait)
+
+    async def _keep(
+        self, dialect: Dialect, route: Route, request: Request, environment: Environment, used: str
+    ) -> Receipt:
         services = self._services
         if reasons := services.readiness():
             raise Busy("; ".join(reasons), retry_after=RETRY_AFTER)
-        append = self._append(dialect, route, request)
-        if not append.count and not append.set_aside:
+        if environment.fault is not None:
+            raise Busy(environment.fault, retry_after=PARKED_RETRY_AFTER)
+        if len(request.body) > LARGE:
+            append = await services.threads.cold(partial(self._append, dialect, route, request, used))
+        else:
+            append = self._append(dialect, route, request, used)
+        if not append.count and not append.set_aside and append.relayed is None:
             return Receipt(None, services.durability)
         committed: Committed = await environment.mailbox.ask(append, timeout=services.ask_timeout)
         if not committed.duplicate:
@@ -126,12 +173,17 @@ class Ingest:
             return Receipt(None, services.durability)
         self._stored += append.count - committed.duplicates
         self._duplicates += committed.duplicates
-        return Receipt((committed.first, committed.last), services.durability, committed.duplicate)
+        offsets = (committed.first, committed.last) if committed.last >= committed.first else None
+        return Receipt(offsets, services.durability, committed.duplicate)
 
-    def _append(self, dialect: Dialect, route: Route, request: Request) -> Append:
+    def _append(self, dialect: Dialect, route: Route, request: Request, used: str) -> Append:
         """Decode and pack in one go: the events are freed before the wait for the disk. Held over it by 64 requests at
         once they were cold when they were freed and cost a post 100 µs more (measured)."""
-        batch = dialect.decode(route, request, self._bounds)
+        server = self._services.config.server
+        redact = self._services.redact
+        bounds = Bounds(self._services.max_inflated, redact, server.max_ratio, server.max_events)
+        batch = dialect.decode(route, request, bounds)
+        _flatten(batch, server.max_depth)
         set_aside = tuple(
             Item(0, dialect.name, route.endpoint, item.reason, item.raw[:MAX_RAW], len(item.raw))
             for item in batch.set_aside
@@ -140,6 +192,11 @@ class Ingest:
         if batch.identity is not None or batch.event_identities:
             request_identity = None if batch.identity is None else digest(batch.identity)
             identities = Identities(request_identity, tuple(batch.event_identities or ()))
+        if batch.origin is not None:
+            relayed = _relayed(batch, batch.origin)
+            return Append(b"", len(batch.events), NO_IDENTITIES, set_aside, relayed)
+        # Sending the events on needs the key that they came with, and a secret is not stored: what names it will do.
+        batch.facts["key"] = used
         body = pack_body(dialect.name, route.endpoint, batch.facts, batch.events)
         return Append(body, len(batch.events), identities, set_aside)
 
@@ -152,3 +209,23 @@ class Ingest:
             return reply
         headers = cors.headers(route.cors, request.headers, self._services.origins(name))
         return Reply(reply.status, reply.headers + headers, reply.body)
+
+
+def _relayed(batch: Batch, origin: Origin) -> Relayed:
+    bodies = []
+    place = 0
+    for portion in batch.portions:
+        events = batch.events[place : place + portion.count]
+        bodies.append((pack_body(portion.dialect, portion.endpoint, portion.facts, events), portion.count))
+        place += portion.count
+    return Relayed(tuple(bodies), origin.source, origin.epoch, origin.offsets, origin.span)
+
+
+def _flatten(batch: Batch, levels: int) -> None:
+    """Set aside what nests deeper than `levels`: it would stay in the log for readers whose parsers break on it."""
+    deep = [place for place, event in enumerate(batch.events) if deeper_than(event.raw, levels)]
+    for place in reversed(deep):
+        event = batch.events.pop(place)
+        if batch.event_identities is not None:
+            del batch.event_identities[place]
+        batch.set_aside.append(SetAside(f"the event nests deeper than {levels} levels", event.raw))

@@ -7,23 +7,18 @@ import msgspec
 import trio
 from quart import Quart, Response, request
 
-from router.credentials import Scope, Token
-from router.dialects.dialect import Cors
+from router.credentials import Token
 from router.errors import Fault, Rejected
-from router.http import access, cors, problems
+from router.http import cors, gate, problems
 from router.http.allowance import Allowances
 from router.http.insights_page import PATH, event_body, page_body, select
 from router.http.insights_query import Invalid, evaluations_query, events_query
+from router.http.rules import INSIGHTS_CORS
 from router.http.services import Services
 from router.pipeline.environments import Environment
 from router.store.rollups import EVALUATION, HOUR_MINUTES, MINUTE, Row, Variation
 
 EVALUATIONS: Final = "/insights/flags/<project>/<environment>/<path:flag>/evaluations"
-CORS: Final = Cors(
-    "Accept,Content-Type,Content-Length,Accept-Encoding,Authorization,LD-API-Version",
-    expose_headers="Date,X-Ratelimit-Global-Remaining,X-Ratelimit-Route-Remaining,X-Ratelimit-Reset",
-    preflight_status=204,
-)
 TURN: Final = 512  # minutes read before other tasks have a turn
 _MS: Final = MINUTE * 1000
 
@@ -53,12 +48,12 @@ class InsightsReader:
             allowance = None
             headers = {name.lower(): value for name, value in request.headers.items()}
             if request.method == "OPTIONS":
-                response = Response(b"", status=CORS.preflight_status)
-                response.headers.extend(cors.preflight_headers("GET", CORS, headers))
-                response.headers.extend(cors.headers(CORS, headers, services.origins(None)))
+                response = Response(b"", status=INSIGHTS_CORS.preflight_status)
+                response.headers.extend(cors.preflight_headers("GET", INSIGHTS_CORS, headers))
+                response.headers.extend(cors.headers(INSIGHTS_CORS, headers, services.origins(None)))
                 return response
             try:
-                token = access.require(services.keyring(), access.presented(headers, request.args), Scope.INSIGHTS)
+                token = gate.holder()
                 now = services.clock.now()
                 allowance = self._allowances.ask(token.name, name, now)
                 if allowance.granted:
@@ -76,7 +71,7 @@ class InsightsReader:
             if allowance is not None:
                 response.headers.extend(allowance.headers())
             response.headers["Cache-Control"] = "no-store"
-            response.headers.extend(cors.headers(CORS, headers, services.origins(None)))
+            response.headers.extend(cors.headers(INSIGHTS_CORS, headers, services.origins(None)))
             return response
 
         return serve

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
-from router.http.streams import moment
+from router.http.stream_query import moment
 from router.units import duration
 
 DEFAULT_LIMIT: Final = 20

@@ -3,9 +3,8 @@
 import msgspec
 from quart import Quart, Response, request
 
-from router.credentials import Scope
 from router.errors import Rejected
-from router.http import access, problems
+from router.http import access, gate, problems
 from router.http.services import Services
 
 DEFAULT_LIMIT = 100
@@ -25,8 +24,7 @@ class QuarantineReader:
         services = self._services
         query = request.args
         try:
-            headers = {name.lower(): value for name, value in request.headers.items()}
-            token = access.require(services.keyring(), access.presented(headers, query), Scope.ADMIN)
+            token = gate.holder()
             limit = int(query.get("limit", DEFAULT_LIMIT))
             if not 1 <= limit <= MAX_LIMIT:
                 raise ValueError(f"limit is {limit}: choose 1 to {MAX_LIMIT}")

@@ -13,8 +13,10 @@ import logging
 import socket
 import ssl
 import struct
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -25,16 +27,18 @@ from hypercorn.config import Config
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.worker_context import WorkerContext
 
+from router.http.admission import FULL, Admission, AdmissionLimits, AdmissionStatistics
 from router.http.connection import Connection
 from router.http.guard import Application
 from router.http.sockets import Listener
 
-MAX_HEAD: Final = 64 * 1024  # bytes of request line and headers; the image fallback and long tags need some
 HANDSHAKE_TIMEOUT: Final = 10.0  # seconds for TLS; hypercorn's minute would outlast every drain
 BODY_PIECES: Final = 2  # that wait for the application, of up to 64 KiB each; the guard's budget does not see them
 GRACE: Final = 0.2  # seconds in which a request that is on the wire when the drain begins still finds its connection
 CANCEL_BUDGET: Final = 0.2  # seconds for cancelled connections to end by themselves
 ABORT_BUDGET: Final = 2.0  # seconds for connections to notice that their socket is gone
+SEARCHED: Final = 1000  # connections that are looked at for an idle one, the oldest first
+EVICTION: Final = 0.2  # seconds for one connection to make room for another
 _RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER on, zero seconds: close sends RST and drops what is unsent
 
 _log = logging.getLogger(__name__)
@@ -43,10 +47,16 @@ _Stream = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """Times in seconds. drain_timeout: for requests in flight at a stop."""
+    """Times in seconds, sizes in bytes. drain_timeout: for requests in flight at a stop. head_timeout: from the first
+    byte of a request to the end of its head. admission: of connections. max_head: a request line with headers; the
+    image fallback and long tags need some."""
 
     keep_alive_timeout: float = 75.0
     drain_timeout: float = 10.0
+    head_timeout: float = 10.0
+    admission: AdmissionLimits = field(default_factory=AdmissionLimits)
+    max_head: int = 64 * 1024
+    write_timeout: float = 30.0
     tls_cert: Path | None = None
     tls_key: Path | None = None
 
@@ -54,12 +64,16 @@ class ServerSettings:
 @dataclass(frozen=True, slots=True)
 class ServerStatistics:
     """open: connections; accepted: since the start; aborted: reset because they outlived the drain; failed: ended by
-    an exception that only a fault of hypercorn's or ours explains."""
+    an exception that only a fault of hypercorn's or ours explains; evicted: closed idle, to make room; cut: because
+    they accepted nothing for too long."""
 
     open: int
     accepted: int
     aborted: int
     failed: int
+    evicted: int
+    cut: int
+    admission: AdmissionStatistics
 
 
 class Server:
@@ -75,6 +89,24 @@ class Server:
         self._accepted = 0
         self._aborted = 0
         self._failed = 0
+        self._evicted = 0
+        self._cut = 0
+        self._admission = Admission(settings.admission)
+        self._context = self._tls()
+
+    def reload_certificate(self, certificate: Path | None, key: Path | None) -> None:
+        """Show these to clients that connect from now on; without effect where TLS is off.
+
+        Raises:
+            OSError: a file cannot be read, or the two do not fit.
+        """
+        if self._context is not None and certificate is not None:
+            self._context.load_cert_chain(certificate, key)
+
+    def limit(self, head_timeout: float, admission: AdmissionLimits) -> None:
+        """Hold connections that are opened from now on to other limits."""
+        self._settings = replace(self._settings, head_timeout=head_timeout)
+        self._admission.limits = admission
 
     async def serve(
         self, stopping: trio.Event, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -83,7 +115,7 @@ class Server:
         is cancelled, within the two."""
         config = self._config()
         context = WorkerContext(None)
-        tls = self._tls()
+        tls = self._context
         handler = partial(self._connection, config, context)
         async with trio.open_nursery() as connections:
             try:
@@ -106,12 +138,40 @@ class Server:
                 await self._abort()
 
     def statistics(self) -> ServerStatistics:
-        return ServerStatistics(len(self._open), self._accepted, self._aborted, self._failed)
+        admission = self._admission.statistics()
+        return ServerStatistics(
+            len(self._open), self._accepted, self._aborted, self._failed, self._evicted, self._cut, admission
+        )
 
     async def _connection(self, config: Config, context: WorkerContext, stream: _Stream) -> None:
         self._accepted += 1
-        keep_alive = self._settings.keep_alive_timeout
-        connection = PlainConnection(self._app, config, context, {}, stream, keep_alive=keep_alive)
+        address = _address(stream)
+        if self._admission.full:
+            await self._evict()
+        if not self._admission.enter(address):
+            await _turn_away(stream)
+            return
+        try:
+            await self._converse(config, context, stream)
+        finally:
+            self._admission.leave(address)
+
+    async def _evict(self) -> None:
+        """Close a connection that is idle, one of the oldest, so that nobody can lock others out by holding many."""
+        for connection in islice(self._open.values(), SEARCHED):
+            if connection.timer.evict():
+                self._evicted += 1
+                with trio.move_on_after(EVICTION):
+                    await connection.ended.wait()
+                return
+
+    async def _converse(self, config: Config, context: WorkerContext, stream: _Stream) -> None:
+        settings = self._settings
+        keep_alive, head = settings.keep_alive_timeout, settings.head_timeout
+        wait = settings.write_timeout
+        connection = PlainConnection(
+            self._app, config, context, {}, stream, keep_alive=keep_alive, head=head, write_timeout=wait
+        )
         self._open[stream] = connection
         try:
             await connection
@@ -120,6 +180,8 @@ class Server:
             _log.exception("a connection failed; the others go on")
         finally:
             del self._open[stream]
+            self._cut += connection.cut
+            connection.ended.set()
             if not self._open:
                 self._empty.unpark_all()
 
@@ -134,7 +196,7 @@ class Server:
             await self._drained(CANCEL_BUDGET)
             for stream in list(self._open):
                 self._aborted += 1
-                raw = stream.socket if isinstance(stream, trio.SocketStream) else stream.transport_stream.socket
+                raw = _socket(stream)
                 if raw.family != socket.AF_UNIX:
                     raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                 raw.close()
@@ -148,7 +210,7 @@ class Server:
         config.keep_alive_timeout = self._settings.keep_alive_timeout
         config.keep_alive_max_requests = 2**62
         config.graceful_timeout = self._settings.drain_timeout
-        config.h11_max_incomplete_size = MAX_HEAD
+        config.h11_max_incomplete_size = self._settings.max_head
         config.include_server_header = False
         config.max_app_queue_size = BODY_PIECES
         config.ssl_handshake_timeout = HANDSHAKE_TIMEOUT
@@ -206,6 +268,28 @@ class PlainProtocol(H11Protocol):
                 http_version=request.http_version,
             )
         await super()._create_stream(request)
+
+
+def _socket(stream: _Stream) -> trio.socket.SocketType:
+    return (stream if isinstance(stream, trio.SocketStream) else stream.transport_stream).socket
+
+
+def _address(stream: _Stream) -> str:
+    """Of the peer; empty for a unix socket, and for one that is gone already."""
+    try:
+        name = _socket(stream).getpeername()
+    except OSError:
+        return ""
+    return str(name[0]) if isinstance(name, tuple) else ""
+
+
+async def _turn_away(stream: _Stream) -> None:
+    """Say why where that costs nothing: not where TLS would have to be begun for it."""
+    if isinstance(stream, trio.SocketStream):
+        with trio.move_on_after(EVICTION), suppress(trio.BrokenResourceError):
+            await stream.send_all(FULL)
+            await stream.send_eof()
+    await trio.aclose_forcefully(stream)
 
 
 def _listener(opened: socket.socket, tls: ssl.SSLContext | None) -> trio.abc.Listener[_Stream]:

@@ -6,18 +6,25 @@ from random import Random
 
 from router.actors.registry import Registry
 from router.clocks import Clock
-from router.config import Webhook
+from router.config import Config
 from router.credentials import Keyring
 from router.names import EnvironmentName
+from router.pipeline.checkpoints import Checkpoints
 from router.pipeline.environments import Environment
+from router.store.threads import Threads
 
 
 @dataclass(frozen=True, slots=True)
 class StreamLimits:
-    """most: streams open at once; heartbeat: seconds between comments on a quiet stream."""
+    """most: streams open at once; most_of_token: of one API token, 0 for no limit of its own.
+
+    heartbeat: seconds between comments on a quiet stream; max_age: after which a stream is ended, 0 for never.
+    """
 
     most: int = 10_000
     heartbeat: float = 15.0
+    most_of_token: int = 0
+    max_age: float = 0.0
 
 
 @dataclass(slots=True)
@@ -27,11 +34,14 @@ class Drain:
     begun: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Services:
-    """keyring: read at every request, so that a reload takes effect at once. readiness: reasons why events cannot be
-    made durable now; empty when they can. origins: allowed to browsers, by environment, or None for the server's own.
-    durability: the configured level, said in every accepted answer. webhooks: whose deliveries are taken."""
+    """What a reload changes is set anew here: read it at every use and keep nothing of it.
+
+    readiness: reasons why events cannot be made durable now; empty when they can. origins: allowed to browsers, by
+    environment, or None for the server's own. durability: the configured level, said in every accepted answer. damaged:
+    environments that cannot be opened, and why. config: the whole configuration in force.
+    """
 
     clock: Clock
     keyring: Callable[[], Keyring]
@@ -48,4 +58,7 @@ class Services:
     random: Random = field(default_factory=Random)
     drain: Drain = field(default_factory=Drain)
     started: int = 0
-    webhooks: Callable[[], tuple[Webhook, ...]] = tuple
+    damaged: Mapping[EnvironmentName, str] = field(default_factory=dict)
+    checkpoints: Checkpoints | None = None
+    config: Config = field(default_factory=Config)
+    threads: Threads = field(default_factory=Threads)

@@ -1,48 +1,114 @@
-"""`GET /events`: an environment's log as server-sent events, from any place in it, for as long as the reader stays."""
+"""`GET /events`: an environment's log from any place in it, for as long as the reader stays."""
 
-from datetime import UTC, datetime
+import zlib
+from collections import Counter
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
 import msgspec
-import trio
 from quart import Quart, Response, request
 from quart.wrappers.response import ResponseBody
 
 from router import sse
-from router.credentials import Scope
-from router.dialects.dialect import Cors
+from router.credentials import Token
 from router.errors import Rejected
-from router.http import access, cors, problems
+from router.http import access, cors, gate, problems
+from router.http.feed import RETRY_RANGE, Feed
+from router.http.rules import STREAM_CORS as CORS
 from router.http.services import Services
-from router.names import Cursor, EnvironmentName
-from router.pipeline.environments import Environment
-from router.pipeline.subscription import Chunk, Gap, Subscription
-from router.records import Event
-from router.store.log import Stored
+from router.http.stream_query import EVENT_STREAM, NDJSON, Asked, begin, parse
+from router.names import EnvironmentName
+from router.store.engine import Damaged
 
-RETRY_RANGE: Final = (500, 5000)  # milliseconds; spread so that the readers of a stopped router do not return at once
-# EventSource sends no header of its own but these; other clients in a page send a token and a format.
-CORS: Final = Cors("Authorization,Cache-Control,Last-Event-ID,Accept", mirror_headers=True, preflight_status=204)
-HEADERS: Final = {
-    "Content-Type": "text/event-stream; charset=utf-8",
-    "Cache-Control": "no-cache, no-store, must-revalidate",
-    "X-Accel-Buffering": "no",
-}
+NO_ROOM_RETRY_AFTER: Final = 5  # seconds
+_HEADERS: Final = {"Cache-Control": "no-cache, no-store, must-revalidate", "X-Accel-Buffering": "no"}
+
+
+@dataclass(frozen=True, slots=True)
+class StreamsStatistics:
+    """open: now; opened: since the start; refused: for want of room; delivered: events; gaps: announced; lag: of the
+    reader that is furthest behind, in events."""
+
+    open: int
+    opened: int
+    refused: int
+    delivered: int
+    gaps: int
+    lag: int
+
+
+class NoRoom(Exception):
+    """All streams are taken, in total or of one token."""
 
 
 class Streams:
-    """Opens streams and counts them."""
+    """Admits streams, whichever front serves them, and counts them."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self.open = 0
+        self._feeds: dict[Feed, str] = {}
+        self._held: Counter[str] = Counter()
+        self._opened = 0
+        self._refused = 0
+        self._delivered = 0
+        self._gaps = 0
+
+    @property
+    def open(self) -> int:
+        return len(self._feeds)
+
+    def admit(self, token: Token, name: EnvironmentName, asked: Asked) -> Feed:
+        """A stream that is to begin; `enter` and `leave` follow.
+
+        Raises:
+            ValueError: it asks for a place that cannot be.
+            Damaged: the place cannot be looked up.
+            NoRoom: every stream is taken.
+        """
+        services, limits = self._services, self._services.streams
+        environment = services.environments[name]
+        start = begin(environment, asked)
+        if len(self._feeds) >= limits.most:
+            self._refused += 1
+            raise NoRoom(f"all {limits.most} streams are taken")
+        if limits.most_of_token and self._held[token.name] >= limits.most_of_token:
+            self._refused += 1
+            raise NoRoom(f"all {limits.most_of_token} streams of the token {token.name} are taken")
+        return Feed(services, environment, asked, start)
+
+    def enter(self, feed: Feed, token: Token) -> None:
+        """The stream has begun."""
+        self._feeds[feed] = token.name
+        self._held[token.name] += 1
+        self._opened += 1
+
+    def leave(self, feed: Feed) -> None:
+        """The stream has ended, however."""
+        name = self._feeds.pop(feed)
+        self._held[name] -= 1
+        if not self._held[name]:
+            del self._held[name]
+        statistics = feed.statistics()
+        self._delivered += statistics.delivered
+        self._gaps += statistics.gaps
+
+    def statistics(self) -> StreamsStatistics:
+        now = [feed.statistics() for feed in self._feeds]
+        return StreamsStatistics(
+            len(now),
+            self._opened,
+            self._refused,
+            self._delivered + sum(one.delivered for one in now),
+            self._gaps + sum(one.gaps for one in now),
+            max((one.lag for one in now), default=0),
+        )
 
     def attach(self, app: Quart) -> None:
         app.add_url_rule("/events", "events", self.events, methods=["GET", "OPTIONS"], provide_automatic_options=False)
 
     async def events(self) -> Response:
-        plain = _headers()
+        plain = {name.lower(): value for name, value in request.headers.items()}
         if request.method == "OPTIONS":
             response = Response(b"", status=CORS.preflight_status)
             response.headers.extend(cors.preflight_headers("GET", CORS, plain))
@@ -54,128 +120,73 @@ class Streams:
 
     def _open(self, plain: dict[str, str]) -> tuple[EnvironmentName | None, Response]:
         services = self._services
-        query = request.args
         name: EnvironmentName | None = None
+        token = gate.holder()
         try:
-            token = access.require(services.keyring(), access.presented(plain, query), Scope.STREAM)
-            name = access.choose(token, query.get("project"), query.get("environment"), services.environments)
-            environment = services.environments[name]
-            last = request.headers.get("Last-Event-ID") or query.get("Last-Event-ID")
-            start = begin(environment, last, query.get("from", "latest"))
+            known = {**services.environments, **services.damaged}
+            name = access.choose(token, request.args.get("project"), request.args.get("environment"), known)
+            if name in services.damaged:
+                return name, problems.problem(503, services.damaged[name], retry_after=60)
+            asked = parse({key: request.args.getlist(key) for key in request.args}, plain)
+            if services.drain.begun:
+                return name, problems.problem(503, "the router is stopping", retry_after=1)
+            feed = self.admit(token, name, asked)
         except Rejected as error:
             return name, problems.of_fault(error.fault, error.message)
         except ValueError as error:
             return name, problems.problem(400, str(error))
-        if services.drain.begun:
-            return name, problems.problem(503, "the router is stopping", retry_after=1)
-        if self.open >= services.streams.most:
-            return name, problems.problem(503, f"all {services.streams.most} streams are taken", retry_after=5)
-        response = Response(EventStream(self, services, environment, start), headers=HEADERS)
+        except Damaged as error:
+            return name, problems.problem(503, f"that time cannot be looked up: {error}", retry_after=60)
+        except NoRoom as error:
+            return name, self._busy(plain, str(error))
+        zipped = asked.lines and asked.gzip
+        response = Response(EventStream(self, feed, token, zipped=zipped), headers=_HEADERS)
+        response.content_type = NDJSON if asked.lines else f"{EVENT_STREAM}; charset=utf-8"
+        if zipped:
+            response.headers["Content-Encoding"] = "gzip"
         response.timeout = None
         return name, response
 
-
-class Start(msgspec.Struct, frozen=True):
-    """Where a stream begins: the first offset wanted, and the cursor of another epoch that it was asked with."""
-
-    offset: int
-    foreign: str | None = None
-
-
-def begin(environment: Environment, last: str | None, start: str) -> Start:
-    """Where a stream begins; `last` is a `Last-Event-ID` and wins over `start`, the `from` parameter.
-
-    Raises:
-        ValueError: neither a cursor, nor a time, nor `latest` or `earliest`.
-    """
-    log, end = environment.log, environment.watermark.end
-    if last:
-        start = last
-    elif start == "latest":
-        return Start(end)
-    elif start == "earliest":
-        return Start(log.low)
-    elif (time := moment(start)) is not None:
-        return Start(log.offset_at(time, end))
-    cursor = Cursor.parse(start)
-    if cursor.epoch != log.epoch or cursor.offset >= end:
-        # Not of this log's life: what the reader has not seen begins with the oldest event that is kept.
-        return Start(log.low, start)
-    return Start(cursor.offset + 1)
-
-
-def moment(text: str) -> int | None:
-    """Unix ms of a time in milliseconds or ISO 8601; None where `text` is neither. Without a zone it is UTC."""
-    if text.isascii() and text.isdigit():
-        return int(text)
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    if time.tzinfo is None:
-        time = time.replace(tzinfo=UTC)
-    return round(time.timestamp() * 1000)
-
-
-def raw_frame(cursor: str, _stored: Stored, event: Event) -> bytes:
-    """The event as its SDK sent it."""
-    return sse.message(cursor, event.raw)
+    def _busy(self, plain: dict[str, str], message: str) -> Response:
+        """A browser's EventSource gives up for good on any status but 200, so it is told in a message instead
+        (sdk-behaviour.md, the table of stream clients)."""
+        if "sec-fetch-mode" not in plain:
+            return problems.problem(503, message, retry_after=NO_ROOM_RETRY_AFTER)
+        retry = self._services.random.randint(*RETRY_RANGE)
+        data = msgspec.json.encode({"message": message})
+        response = Response(sse.retry(retry) + sse.out_of_band("busy", data), headers=_HEADERS)
+        response.content_type = f"{EVENT_STREAM}; charset=utf-8"
+        return response
 
 
 class EventStream(ResponseBody):
     """The body of one stream. A class, not a generator: nothing is ever yielded from inside a cancel scope."""
 
-    def __init__(self, streams: Streams, services: Services, environment: Environment, start: Start) -> None:
+    def __init__(self, streams: Streams, feed: Feed, token: Token, *, zipped: bool = False) -> None:
         self._streams = streams
-        self._services = services
-        self._environment = environment
-        self._subscription = Subscription(environment.log, environment.watermark, start.offset, raw_frame)
-        self._opening: bytes | None = self._greeting(start)
-        self._ended = False
-
-    def _greeting(self, start: Start) -> bytes:
-        if start.foreign is None:
-            return sse.HEARTBEAT  # flushes the headers: a browser's onopen fires at once
-        data = {"from": start.foreign, "to": self._cursor(start.offset)}
-        return sse.out_of_band("reset", msgspec.json.encode(data), cursor=self._cursor(start.offset))
-
-    def _cursor(self, offset: int) -> str | None:
-        return str(Cursor(self._environment.log.epoch, offset - 1)) if offset else None
+        self._feed = feed
+        self._token = token
+        self._zip = zlib.compressobj(6, zlib.DEFLATED, 31) if zipped else None
 
     async def __aenter__(self) -> Self:
-        self._streams.open += 1
+        self._streams.enter(self._feed, self._token)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._streams.open -= 1
+        self._streams.leave(self._feed)
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:
-        """Everything between the cursor and the watermark in one piece, or a heartbeat."""
-        if self._opening is not None:
-            opening, self._opening = self._opening, None
-            return opening
-        if self._ended:
-            raise StopAsyncIteration
-        data = b""
-        with trio.move_on_after(self._services.streams.heartbeat):
-            while not data:
-                step = await self._subscription.next()
-                if step is None:
-                    self._ended = True
-                    return sse.retry(self._services.random.randint(*RETRY_RANGE))
-                data = step.data if isinstance(step, Chunk) else self._gap(step)
-        return data or sse.HEARTBEAT
-
-    def _gap(self, gap: Gap) -> bytes:
-        end = self._cursor(gap.last + 1)
-        data = {"from": self._cursor(gap.first), "to": end, "lost": gap.lost, "reason": "retention"}
-        return sse.out_of_band("gap", msgspec.json.encode(data), cursor=end)
-
-
-def _headers() -> dict[str, str]:
-    return {name.lower(): value for name, value in request.headers.items()}
+        data = await self._feed.next()
+        if self._zip is None:
+            if data is None:
+                raise StopAsyncIteration
+            return data
+        if data is not None:
+            return self._zip.compress(data) + self._zip.flush(zlib.Z_SYNC_FLUSH)
+        packed, self._zip = self._zip.flush(), None
+        return packed

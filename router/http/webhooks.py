@@ -60,7 +60,7 @@ class Webhooks:
         now = services.clock.now()
         projects = [
             webhook.project
-            for webhook in services.webhooks()
+            for webhook in services.config.webhooks
             if webhook.vendor is vendor and module.verify(headers, body, webhook.secret, now)
         ]
         if not projects:

@@ -15,6 +15,7 @@ from router.actors.mailbox import Envelope
 from router.clocks import Stamps
 from router.errors import Busy
 from router.pipeline.ledger import Append, Ledger
+from router.pipeline.space import Space
 from router.store.engine import Batch, Engine, NoSpace, Stalled
 from router.store.threads import Threads
 
@@ -58,6 +59,7 @@ class Committer:
         threads: Threads,
         stamps: Stamps,
         ledgers: Callable[[], Iterable[Ledger]],
+        space: Space,
         *,
         fsync: bool = True,
     ) -> None:
@@ -65,6 +67,7 @@ class Committer:
         self._threads = threads
         self._stamps = stamps
         self._ledgers = ledgers
+        self._space = space
         self._fsync = fsync
         self._groups = 0
         self._fragments = 0
@@ -81,6 +84,7 @@ class Committer:
         for ledger in self._ledgers():
             ledger.retract()
             ledger.publish()
+            ledger.settle(ledger.watermark.end)
         context.started()
         while True:
             try:
@@ -114,6 +118,7 @@ class Committer:
             for ledger in touched:
                 ledger.retract()
             self._refused += len(group)
+            self._space.refused()
             for envelope in group:
                 envelope.fail(Busy(f"the disk is full, nothing was stored: {error}", retry_after=5))
             return

@@ -12,10 +12,11 @@ import trio
 
 from router.actors.actor import Context
 from router.clocks import Clock
+from router.pipeline.counting import Tally
 from router.pipeline.insights import Insights
 from router.pipeline.watermark import Watermark
 from router.store.engine import Batch, Engine, NoSpace, Stalled
-from router.store.log import Log
+from router.store.log import Log, Unreadable
 from router.store.rollups import Position
 
 SLICE: Final = 0.002  # seconds of counting, or of writing, before others have a turn
@@ -24,6 +25,7 @@ REST: Final = 3.0  # times as long as it took to write the last batch is paused 
 MOST_EVENTS: Final = 100_000  # counted in memory before they are written
 LONGEST: Final = 0.5  # seconds of counting after which what there is is written, though there be more
 SWEEP_EVERY: Final = 6 * 3600.0  # seconds
+CLOSED_PAUSE: Final = 0.5
 STALL_PAUSE: Final = 0.02
 NO_SPACE_PAUSE: Final = 5.0
 WAIT_LIMIT: Final = 365 * 86_400.0  # seconds: there may be no traffic for as long as it likes
@@ -35,7 +37,7 @@ _log = structlog.get_logger(__name__)
 @dataclass(frozen=True, slots=True)
 class IndexerStatistics:
     """batches: written; events: counted, retention's losses not among them; lost: events that retention removed before
-    they were counted; swept: sweeps through all flags."""
+    they were counted, or that cannot be read; swept: sweeps through all flags."""
 
     batches: int
     events: int
@@ -64,7 +66,6 @@ class Indexer:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_cancel_when, context.stopping, nursery.cancel_scope)
             await self._follow(context)
-            nursery.cancel_scope.cancel("the log has ended")
 
     async def catch_up(self, context: Context[None]) -> None:
         """Count everything up to the watermark, then return."""
@@ -77,10 +78,10 @@ class Indexer:
             more = True
             with context.waiting_on("events", limit=WAIT_LIMIT), trio.move_on_at(next_sweep) as waiting:
                 more = await self._watermark.wait_beyond(self._insights.position.offset)
-            if not more:  # the router drains: what still comes is counted after the next start
-                with context.waiting_on("the end", limit=WAIT_LIMIT):
-                    await context.stopping.wait()
-                return
+            if not more:  # the router drains, or its environment is withdrawn and may come back
+                with context.waiting_on("the end", limit=STALL_LIMIT):
+                    await trio.sleep(CLOSED_PAUSE)
+                continue
             if waiting.cancelled_caught or trio.current_time() >= next_sweep:
                 await self._sweep(context)
                 next_sweep = trio.current_time() + SWEEP_EVERY
@@ -97,14 +98,6 @@ class Indexer:
         """Count a batch's worth of the log and write it."""
         insights = self._insights
         position, counted, floor = insights.position
-        if position < self._log.low:
-            self._lost += self._log.low - position
-            _log.warning(
-                "events were removed before they were counted",
-                environment=str(insights.name),
-                lost=self._log.low - position,
-            )
-            position = self._log.low
         tally = insights.tally(self._clock.now())
         rebuilding = position < counted  # and then so is all of this batch: it has one oldest second
         late = trio.current_time() + LONGEST
@@ -112,12 +105,7 @@ class Indexer:
             end = min(self._watermark.end, counted) if rebuilding else self._watermark.end
             if position >= end:
                 break
-            until = trio.current_time() + SLICE
-            for stored in self._log.read(position, end):
-                tally.add(stored.entry)
-                position = stored.end
-                if trio.current_time() >= until or tally.events >= MOST_EVENTS:
-                    break
+            position = self._count(tally, position, end)
             context.progress()
             await trio.lowlevel.checkpoint()
         reached = Position(position, counted, floor)
@@ -132,6 +120,27 @@ class Indexer:
         insights.advance(reached)
         self._batches += 1
         self._events += tally.events
+
+    def _count(self, tally: Tally, position: int, end: int) -> int:
+        """Count a slice from `position` on; returns where it ended. What is not there any more is passed over."""
+        if position < self._log.low:
+            self._pass_over(position, self._log.low, "retention removed them")
+            return min(self._log.low, end)
+        until = trio.current_time() + SLICE
+        try:
+            for stored in self._log.read(position, end):
+                tally.add(stored.entry)
+                position = stored.end
+                if trio.current_time() >= until or tally.events >= MOST_EVENTS:
+                    break
+        except Unreadable as error:
+            self._pass_over(position, error.last + 1, str(error))
+            return error.last + 1
+        return position
+
+    def _pass_over(self, position: int, end: int, reason: str) -> None:
+        self._lost += end - position
+        _log.warning("events are not counted", environment=str(self._insights.name), lost=end - position, reason=reason)
 
     async def _sweep(self, context: Context[None]) -> None:
         after = ""

@@ -45,8 +45,10 @@ class InsightsStatistics:
 
 
 class Insights:
-    """The insights of one environment. number: of its log. age: seconds that rows and changes are kept,
-    None for ever."""
+    """The insights of one environment; to be loaded by `reset`.
+
+    number: of its log. age: seconds that rows and changes are kept, None for ever.
+    """
 
     def __init__(self, name: EnvironmentName, engine: Engine, number: int, age: float | None) -> None:
         self.name = name
@@ -58,10 +60,13 @@ class Insights:
         self._unreadable = 0
         self._crowded_out = 0
         self._names: set[str] = set()
-        self.reset()
 
     def reset(self) -> None:
-        """Go back to what was written."""
+        """Load what was written.
+
+        Raises:
+            Damaged: it cannot be read.
+        """
         self.rollups.forget()
         self.flags.forget()
         self.changes.load()

@@ -13,6 +13,19 @@ from router.store.dedup import NO_IDENTITIES, DedupWindow, Identities
 from router.store.engine import Batch
 from router.store.log import Log
 from router.store.quarantine import Item, Quarantine
+from router.store.sources import Sources
+
+
+@dataclass(frozen=True, slots=True)
+class Relayed:
+    """Events of another router's log: `bodies` are its entries, packed by `records.pack_body`, with how many events are
+    in each. The other fields are those of `dialects.dialect.Origin`."""
+
+    bodies: tuple[tuple[bytes, int], ...]
+    source: str
+    epoch: str
+    offsets: tuple[int, ...]
+    span: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +33,14 @@ class Append:
     """A batch to keep: `count` events packed by `records.pack_body`. Answered with `Committed`.
 
     set_aside: what of the request could not be taken in; kept in quarantine, under the stamp of the commit.
+    relayed: where set, it holds the events instead of `body`, and `count` is their number.
     """
 
     body: bytes
     count: int
     identities: Identities = NO_IDENTITIES
     set_aside: tuple[Item, ...] = ()
+    relayed: Relayed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +58,36 @@ class Committed:
 
 
 class Ledger:
-    """What one environment keeps; without a window every retry is stored again."""
+    """What one environment keeps; without a window every retry is stored again.
 
-    def __init__(self, log: Log, window: DedupWindow | None, quarantine: Quarantine, watermark: Watermark) -> None:
+    settled: how far the log is on disk; the watermark itself, unless answers do not wait for the disk. What goes to
+    other machines stops there: after a loss of power the offsets beyond it are given out again.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        window: DedupWindow | None,
+        quarantine: Quarantine,
+        watermark: Watermark,
+        sources: Sources,
+        settled: Watermark | None = None,
+    ) -> None:
         self.log = log
         self.window = window
         self.quarantine = quarantine
         self.watermark = watermark
+        self.sources = sources
+        self.settled = watermark if settled is None else settled
 
     def stage(self, batch: Batch, stamp: int, append: Append) -> Committed:
         """Put what is new of `append` into `batch`; the answer holds once the batch is durable."""
-        committed = self._stage_events(batch, stamp, append)
+        relayed = append.relayed
+        committed = (
+            self._stage_events(batch, stamp, append)
+            if relayed is None
+            else self._stage_relayed(batch, stamp, append.count, relayed)
+        )
         if append.set_aside and not committed.duplicate:
             for item in append.set_aside:
                 self.quarantine.stage(batch, replace(item, time=stamp))
@@ -87,6 +121,27 @@ class Ledger:
         window.stage(batch, stamp, first, count, identities)
         return Committed(first, first + count - 1, duplicates)
 
+    def _stage_relayed(self, batch: Batch, stamp: int, count: int, relayed: Relayed) -> Committed:
+        """Keep what is not here yet. The span is dealt with either way, so that what its sender filtered out is no
+        hole."""
+        held = self.sources.held(relayed.source)
+        self.sources.stage(batch, stamp, relayed.source, relayed.epoch, relayed.span)
+        first = end = None
+        place = stored = 0
+        for body, size in relayed.bodies:
+            offsets = relayed.offsets[place : place + size]
+            place += size
+            new = [index for index, offset in enumerate(offsets) if offset not in held]
+            if not new:
+                continue
+            begin = self.log.stage(batch, stamp, body if len(new) == size else select(body, new), len(new))
+            first = begin if first is None else first
+            end = begin + len(new)
+            stored += len(new)
+        if first is None or end is None:
+            return Committed(0, -1, count, duplicate=bool(count))
+        return Committed(first, end - 1, count - stored)
+
     def expire(self, batch: Batch, stamp: int) -> None:
         """Let the batch drop what has left the dedup window."""
         if self.window is not None:
@@ -96,6 +151,7 @@ class Ledger:
         """The batch is written, not yet durable."""
         self.log.advance(stamp)
         self.quarantine.advance()
+        self.sources.advance()
         if self.window is not None:
             self.window.advance()
 
@@ -103,9 +159,14 @@ class Ledger:
         """The batch was not written."""
         self.log.retract()
         self.quarantine.retract()
+        self.sources.retract()
         if self.window is not None:
             self.window.retract()
 
     def publish(self) -> None:
         """What is written is durable: readers may see it."""
         self.watermark.advance(self.log.head)
+
+    def settle(self, end: int) -> None:
+        """Everything before `end` is on disk."""
+        self.settled.advance(end)

@@ -9,12 +9,17 @@ from router.actors.actor import Context
 from router.actors.mailbox import Mailbox
 from router.pipeline.committer import Fragment
 from router.pipeline.ledger import Append, Ledger
+from router.store.engine import Damaged
 
 MAX_TURN = 256  # envelopes taken at once before other tasks have a turn
 
 
 class Partition:
-    """Actor. Takes `Append`s; hands each, and the duty to answer, to the committer."""
+    """Actor. Takes `Append`s; hands each, and the duty to answer, to the committer.
+
+    Raises:
+        Damaged: part of the log cannot be read. The supervisor parks the environment.
+    """
 
     def __init__(self, ledger: Ledger, committer: Mailbox[Fragment]) -> None:
         self._ledger = ledger
@@ -22,10 +27,17 @@ class Partition:
 
     async def run(self, context: Context[Append]) -> None:
         context.started()
+        self._refuse_damaged()
         while True:
             try:
                 turn = await context.inbox.receive_many(MAX_TURN)
             except trio.EndOfChannel:
                 return
+            self._refuse_damaged()
             for envelope in turn:
                 envelope.forward(self._committer, Fragment(self._ledger, envelope.message))
+
+    def _refuse_damaged(self) -> None:
+        """Nothing is added to a log of which something cannot be read, until someone has looked at it."""
+        if self._ledger.log.fault is not None:
+            raise Damaged(self._ledger.log.fault)

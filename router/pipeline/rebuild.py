@@ -58,6 +58,7 @@ async def rebuild(
 async def _rebuild(name: EnvironmentName, row: LogRow, engine: Engine, age: float | None, clock: Clock) -> Rebuilt:
     log = Log(name, engine, row)
     insights = Insights(name, engine, row.number, age)
+    insights.reset()
     floor = first_whole_minute(log)
     batch = Batch()
     insights.clear(log.low, floor, batch)

@@ -1,23 +1,24 @@
 """A reader of one environment's log: a cursor, no queue. A slow one falls behind at the cost of a number.
 
 Each step hands out everything between the cursor and the watermark, up to a bound, so that throughput rises with load
-and memory per reader is constant whatever its lag.
+and memory per reader is constant whatever its lag. Near the head the frames come from the shared tail, behind it from
+the log; it is one path.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 import trio
 
 from router.names import Cursor
+from router.pipeline.filters import EVERYTHING, Filter
+from router.pipeline.frames import RAW, Format
+from router.pipeline.tail import Piece, Tail
 from router.pipeline.watermark import Watermark
-from router.records import Event
-from router.store.log import Log, Stored
+from router.store.log import Log, Unreadable
 
 CHUNK_BYTES = 256 * 1024
 CHUNK_ENTRIES = 1024
-
-Encode = Callable[[str, Stored, Event], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,14 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Offsets from `first` to `last` are not kept any more: `lost` events that this reader has not seen."""
+    """Offsets from `first` to `last` are not kept any more: `lost` events that this reader has not seen.
+
+    reason: `retention`, or `damage` for what is on the disk and cannot be read.
+    """
 
     first: int
     last: int
+    reason: str = "retention"
 
     @property
     def lost(self) -> int:
@@ -51,13 +56,29 @@ class SubscriptionStatistics:
 
 
 class Subscription:
-    """Reads on from `offset`, the first one wanted. `encode` makes an event's bytes of its cursor, entry and self."""
+    """Reads on from `offset`, the first one wanted, to before `until`, or for ever.
 
-    def __init__(self, log: Log, watermark: Watermark, offset: int, encode: Encode) -> None:
+    wanted: events to hand out; the others are passed over. style: how they are written.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        watermark: Watermark,
+        tail: Tail,
+        offset: int,
+        *,
+        wanted: Filter = EVERYTHING,
+        style: Format = RAW,
+        until: float = inf,
+    ) -> None:
         self._log = log
         self._watermark = watermark
-        self._encode = encode
+        self._tail = tail
+        self._wanted = None if wanted.everything else wanted
+        self._style = style
         self.offset = offset
+        self.until = until
         self._delivered = 0
         self._gaps = 0
 
@@ -66,38 +87,74 @@ class Subscription:
         """The place just after the last event dealt with; None before the first event of the log."""
         return Cursor(self._log.epoch, self.offset - 1) if self.offset > 0 else None
 
+    @property
+    def ready(self) -> bool:
+        """Whether a step would not wait."""
+        return self.offset >= self.until or self._watermark.end > self.offset or self._watermark.closed
+
     async def next(self) -> Chunk | Gap | None:
         """What comes next, waiting for it where the log has nothing more; None when the stream is to end.
 
-        Raises:
-            Damaged: the log cannot be read here.
+        What cannot be read is handed out as a gap, never passed over in silence.
         """
-        if not await self._watermark.wait_beyond(self.offset):
+        if self.offset >= self.until or not await self._watermark.wait_beyond(self.offset):
             return None
         # Reading holds the loop: with much to catch up on, others get a turn before every chunk. Before, not after:
         # a cancellation between reading and returning would lose what was read.
         await trio.lowlevel.checkpoint()
+        return self.step()
+
+    def step(self) -> Chunk | Gap:
+        """What comes next, for a reader that knows there is something."""
         if self.offset < self._log.low:
-            gap = Gap(self.offset, self._log.low - 1)
-            self.offset = self._log.low
-            self._gaps += 1
-            return gap
+            return self._gap(Gap(self.offset, self._log.low - 1))
         return self._read()
 
-    def _read(self) -> Chunk:
-        epoch = self._log.epoch
+    def _gap(self, gap: Gap) -> Gap:
+        self.offset = gap.last + 1
+        self._gaps += 1
+        return gap
+
+    def _read(self) -> Chunk | Gap:
+        begin, end = self.offset, int(min(self._watermark.end, self.until))
+        key = (begin, end, self._style.name)
+        if self._wanted is None and (made := self._tail.memo(key)) is not None:
+            data, events, self.offset = made
+            self._delivered += events
+            return Chunk(data, events)
         parts: list[bytes] = []
-        size = 0
-        for scanned, stored in enumerate(self._log.read(self.offset, self._watermark.end), 1):
-            for offset, event in enumerate(stored.entry.events, stored.first):
-                if offset >= self.offset:
-                    parts.append(self._encode(f"{epoch}-{offset}", stored, event))
-                    size += len(parts[-1])
-            self.offset = stored.end
-            if size >= CHUNK_BYTES or scanned >= CHUNK_ENTRIES:
-                break
-        self._delivered += len(parts)
-        return Chunk(b"".join(parts), len(parts))
+        events = size = 0
+        try:
+            for scanned, piece in enumerate(self._tail.pieces(begin, end), 1):
+                if self._wanted is None and piece.first >= self.offset and piece.end <= end:
+                    frames = [piece.joined(self._style)]
+                    events += piece.end - piece.first
+                else:
+                    frames = self._some(piece, end)
+                    events += len(frames)
+                parts += frames
+                size += sum(map(len, frames))
+                self.offset = min(piece.end, end)
+                if size >= CHUNK_BYTES or scanned >= CHUNK_ENTRIES:
+                    break
+        except Unreadable as error:
+            if self.offset == begin:
+                return self._gap(Gap(error.first, error.last, "damage"))
+            # What came before it goes out first; the next step meets the damage again.
+        data = b"".join(parts)
+        self._delivered += events
+        if self._wanted is None:
+            self._tail.remember(key, (data, events, self.offset))
+        return Chunk(data, events)
+
+    def _some(self, piece: Piece, end: int) -> list[bytes]:
+        """Frames of the events of an entry that are wanted, from the cursor on and before `end`."""
+        entry, wanted, style = piece.stored.entry, self._wanted, self._style
+        return [
+            piece.frame(style, offset)
+            for offset, event in enumerate(entry.events, piece.first)
+            if self.offset <= offset < end and (wanted is None or wanted.wants(entry.dialect, event))
+        ]
 
     def statistics(self) -> SubscriptionStatistics:
         lag = max(0, self._watermark.end - self.offset)

@@ -38,6 +38,10 @@ class Watermark:
         self.closed = True
         self._lot.unpark_all()
 
+    def reopen(self) -> None:
+        """Readers may wait again."""
+        self.closed = False
+
     async def wait_beyond(self, offset: int) -> bool:
         """Wait until the event at `offset` is durable; False when the watermark was closed first."""
         while self.end <= offset:

@@ -84,6 +84,11 @@ class DedupWindow:
         for row in self._rows(self._oldest(now)):
             self._admit(*row)
 
+    def resize(self, seconds: float) -> None:
+        """Change the length; what a longer one would still have known is not looked up again."""
+        self._seconds = seconds
+        self._step = max(1, int(seconds / GENERATIONS))
+
     def request(self, identity: bytes) -> tuple[int, int] | None:
         """(first, last) offset of the request with this digest, or None where it is not known."""
         for generation in self._live():

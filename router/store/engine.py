@@ -6,14 +6,18 @@ Data is visible before it is durable: readers must stop at a watermark of their 
 """
 
 import json
+import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from rocksdict import (  # noqa: TID251 - the one place that may
+    AccessType,
     BlockBasedOptions,
     Cache,
+    Checkpoint,
     ColumnFamily,
     DBCompressionType,
     DBRecoveryMode,
@@ -26,25 +30,16 @@ from rocksdict import (  # noqa: TID251 - the one place that may
 )
 
 from router.errors import Fatal
+from router.store import wal
+from router.store.faults import Damaged, Locked, NoSpace, Stalled, classified
+
+__all__ = ["DEFAULT_FAMILY", "Batch", "Damaged", "Engine", "EngineStatistics", "Family", "Locked", "NoSpace", "Stalled"]
 
 DEFAULT_FAMILY: Final = "default"
 _MIB: Final = 1024 * 1024
-
-
-class Locked(Exception):
-    """Another process has the data directory open."""
-
-
-class Stalled(Exception):
-    """RocksDB wants writers to slow down; nothing was written, the same batch may be tried again in a moment."""
-
-
-class NoSpace(Exception):
-    """The disk is full; nothing was written. Reads go on, and so do writes once there is room."""
-
-
-class Damaged(Exception):
-    """What is on disk is not what was written: a checksum or the structure of a file does not hold."""
+# Names a table that RocksDB found damaged while it ran, and so stopped all writes: the next start works around it.
+DAMAGE_NOTE: Final = "DAMAGED"
+_CHECKPOINTS: Final = "checkpoints"
 
 
 class Family:
@@ -72,19 +67,25 @@ class Family:
         try:
             value: bytes | None = self.map.get(key)
         except Exception as error:
-            raise _classified(error) from error
+            raise classified(error) from error
         return value
 
     def floor(self, key: bytes) -> tuple[bytes, bytes] | None:
         """The last item at or before `key`."""
-        cursor = self.map.iter()
-        cursor.seek_for_prev(key)
+        try:
+            cursor = self.map.iter()
+            cursor.seek_for_prev(key)
+        except Exception as error:
+            raise classified(error) from error
         return _item(cursor)
 
     def last(self) -> tuple[bytes, bytes] | None:
         """The item with the greatest key."""
-        cursor = self.map.iter()
-        cursor.seek_to_last()
+        try:
+            cursor = self.map.iter()
+            cursor.seek_to_last()
+        except Exception as error:
+            raise classified(error) from error
         return _item(cursor)
 
     def scan(self, start: bytes, end: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
@@ -98,11 +99,27 @@ class Family:
         options = ReadOptions()
         if end is not None:
             options.set_iterate_upper_bound(end)
-        cursor = self.map.iter(options)
-        cursor.seek(start)
+        try:
+            cursor = self.map.iter(options)
+            cursor.seek(start)
+        except Exception as error:
+            raise classified(error) from error
         while (item := _item(cursor)) is not None:
             yield item
             cursor.next()
+
+    def compact(self, start: bytes, end: bytes) -> None:
+        """Give the disk back what was deleted between `start` and `end`. Blocks, GIL released; call it in a thread."""
+        try:
+            self.map.flush(True)
+            self.map.compact_range(start, end)
+        except Exception as error:
+            raise classified(error) from error
+
+    def tables(self) -> str:
+        """RocksDB's listing of the family's files, a number and a colon before each."""
+        listing: str | None = self.map.property_value("rocksdb.sstables")
+        return listing or ""
 
     def close(self) -> None:
         """Let go of RocksDB's handles; the directory's lock is held until all of them are gone."""
@@ -148,8 +165,13 @@ class Engine:
         Damaged: what was read is not what was written.
     """
 
-    def __init__(self, path: Path, root: Rdict, families: dict[str, Family]) -> None:
+    def __init__(
+        self, path: Path, root: Rdict, families: dict[str, Family], *, damage: str | None = None, writes: bool = True
+    ) -> None:
+        self._may_write = writes
+        self._failed = False
         self.path = path
+        self.damage = damage
         self._root: Rdict | None = root
         self._families = families
         self._options = WriteOptions()
@@ -159,37 +181,107 @@ class Engine:
         self._bytes = 0
 
     @classmethod
-    def open(cls, path: Path) -> "Engine":
+    def open(cls, path: Path, *, read_only: bool = False) -> "Engine":
         """Open `path`, making it where it is missing. Replays the write-ahead log, which may take seconds.
+
+        With damaged tables it opens all the same, `damage` says what RocksDB said, and reading what is in them raises
+        `Damaged`: the log families that are whole go on. A write-ahead log that is damaged before its end is refused.
+
+        read_only: change nothing, and take no lock.
 
         Raises:
             Locked: another process has it open.
-            Damaged: the write-ahead log is broken before its end, or a file is missing.
+            Damaged: the write-ahead log is broken before its end.
             ValueError: the directory holds a database that is not this router's.
         """
+        if read_only and not (path / "CURRENT").exists():
+            raise ValueError(f"{path} holds no data of a router")
         path.mkdir(parents=True, exist_ok=True)
         _check_raw_mode(path)
+        if not read_only:
+            shutil.rmtree(path / _CHECKPOINTS, ignore_errors=True)
+        note = path / DAMAGE_NOTE
+        if note.exists():
+            return cls._lenient(path, note.read_text().strip(), read_only=read_only)
+        try:
+            return cls._open(path, read_only=read_only, strict=True)
+        except Damaged as error:
+            return cls._lenient(path, str(error), read_only=read_only)
+
+    @classmethod
+    def _lenient(cls, path: Path, damage: str, *, read_only: bool) -> "Engine":
+        """Open in spite of damaged tables. RocksDB then drops damaged log records in silence, so those are checked."""
+        if broken := wal.check(path):
+            raise Damaged(
+                f"the write-ahead log in {path} is damaged ({', '.join(map(str, broken))}): acknowledged events are "
+                "lost; restore a backup with `router restore`, or see what is left with `router fsck`"
+            )
+        return cls._open(path, read_only=read_only, strict=False, damage=damage)
+
+    @classmethod
+    def _open(cls, path: Path, *, read_only: bool, strict: bool, damage: str | None = None) -> "Engine":
+        options = _database_options()
+        options.set_paranoid_checks(strict)
+        access = AccessType.read_only() if read_only else AccessType.read_write()
         try:
             names = Rdict.list_cf(str(path)) if (path / "CURRENT").exists() else [DEFAULT_FAMILY]
-            root = Rdict(str(path), _database_options(), column_families={name: _family_options() for name in names})
-            families = {name: _family(root, name) for name in names}
+            families = {name: _family_options() for name in names}
+            root = Rdict(str(path), options, column_families=families, access_type=access)
+            opened = cls(path, root, {name: _family(root, name) for name in names}, damage=damage, writes=not read_only)
         except Exception as error:
-            raise _classified(error) from error
-        return cls(path, root, families)
+            raise classified(error) from error
+        if damage is not None and not read_only:
+            opened._shelter(damage)
+        return opened
+
+    def _shelter(self, damage: str) -> None:
+        """Keep RocksDB from compacting the families whose tables `damage` names: it would fail for ever."""
+        for family in self._families.values():
+            if any(f"{number}:" in family.tables() for number in _tables_in(damage)):
+                family.map.set_options({"disable_auto_compactions": "true"})
+
+    def _note_damage(self, damage: str) -> None:
+        """Leave word for the next start that RocksDB stopped writing because of `damage`."""
+        (self.path / DAMAGE_NOTE).write_text(damage)
+
+    def checkpoint(self, name: str) -> Path:
+        """A copy of everything written so far, as hard links below the data directory. Blocks; call it in a thread.
+
+        Flushes first, with the GIL released, so that the rest, which holds it, is short.
+        """
+        folder = self.path / _CHECKPOINTS
+        folder.mkdir(exist_ok=True)
+        try:
+            for family in list(self._families.values()):
+                family.map.flush(True)
+            Checkpoint(self._database).create_checkpoint(str(folder / name))
+        except Exception as error:
+            raise classified(error) from error
+        return folder / name
+
+    def discard_checkpoint(self, name: str) -> None:
+        """Delete a checkpoint; nothing when there is none of that name."""
+        shutil.rmtree(self.path / _CHECKPOINTS / name, ignore_errors=True)
 
     @property
     def families(self) -> tuple[str, ...]:
         return tuple(self._families)
 
     def family(self, name: str) -> Family:
-        """The column family `name`, made if it is missing (9 ms: not on a request's path)."""
+        """The column family `name`, made if it is missing (9 ms: not on a request's path).
+
+        Raises:
+            KeyError: it is missing and the engine was opened to read only.
+        """
         found = self._families.get(name)
         if found is None:
+            if not self._may_write:
+                raise KeyError(f"{self.path} has no column family {name}")
             try:
                 self._database.create_column_family(name, _family_options())
                 found = self._families[name] = _family(self._database, name)
             except Exception as error:
-                raise _classified(error) from error
+                raise classified(error) from error
         return found
 
     def drop(self, name: str) -> None:
@@ -217,7 +309,16 @@ class Engine:
         try:
             self._database.write(changes, self._options)
         except Exception as error:
-            raise _classified(error) from error
+            found = classified(error)
+            if isinstance(found, Damaged):
+                self._note_damage(str(found))
+                self._failed = True
+                raise Fatal(
+                    f"a table in {self.path} is damaged and the database has stopped all writes; started again, the "
+                    f"router sets that environment aside and serves the others: {found}"
+                ) from error
+            self._failed = isinstance(found, Fatal)
+            raise found from error
         self._writes += 1
         self._bytes += size
 
@@ -231,6 +332,7 @@ class Engine:
         try:
             self._database.flush_wal(True)
         except Exception as error:
+            self._failed = True
             raise Fatal(f"syncing the write-ahead log in {self.path} failed: {error}") from error
         self._syncs += 1
 
@@ -240,7 +342,14 @@ class Engine:
         return value
 
     def close(self) -> None:
-        """Flush, sync and let go of the directory. May take seconds; call it in a thread."""
+        """Flush, sync and let go of the directory. May take seconds; call it in a thread.
+
+        After a fatal error nothing is flushed or synced any more: it would fail again, or hide what has failed.
+        """
+        if self._failed:
+            self._families.clear()
+            self._root = None
+            return
         for family in self._families.values():
             family.close()
         self._families.clear()
@@ -268,7 +377,7 @@ def _item(cursor: RdictIter) -> tuple[bytes, bytes] | None:
     try:
         cursor.status()
     except Exception as error:
-        raise _classified(error) from error
+        raise classified(error) from error
     return None
 
 
@@ -302,24 +411,19 @@ def _family_options() -> Options:
 def _check_raw_mode(path: Path) -> None:
     """Refuse a directory whose rocksdict settings were rewritten by a tool that opened it with defaults."""
     settings = path / "rocksdict-config.json"
-    if settings.exists() and not json.loads(settings.read_text()).get("raw_mode", False):
+    if not settings.exists():
+        return
+    try:
+        found = json.loads(settings.read_text())
+    except ValueError:
+        return  # it is written anew at every opening, byte by byte: a crash then leaves half of it
+    if not found.get("raw_mode", False):
         raise ValueError(
             f"{settings} says raw_mode=false: another tool opened this directory with its defaults; "
             "set raw_mode to true in that file and start again"
         )
 
 
-def _classified(error: Exception) -> Exception:
-    """RocksDB's errors are bare `Exception`s with the status as text: told apart here and nowhere else."""
-    text = str(error)
-    if "lock file" in text or ("LOCK" in text and "Resource temporarily unavailable" in text):
-        return Locked(text)
-    if text.startswith("Result incomplete"):
-        return Stalled(text)
-    if "No space left on device" in text or "Disk quota exceeded" in text:
-        return NoSpace(text)
-    if text.startswith("Corruption") or "checksum mismatch" in text:
-        return Damaged(text)
-    if text.startswith("IO error"):
-        return Fatal(text)
-    return error
+def _tables_in(text: str) -> list[str]:
+    """Numbers of the table files that an error names, as RocksDB lists them."""
+    return [name.lstrip("0") for name in re.findall(r"(\d+)\.sst", text)]

@@ -6,11 +6,12 @@ from typing import Final
 import msgpack
 
 from router.names import EnvironmentName, new_epoch
-from router.store.engine import DEFAULT_FAMILY, Batch, Engine
+from router.store.engine import DEFAULT_FAMILY, Batch, Engine, NoSpace, Stalled
 
 FORMAT: Final = 1
 _FORMAT_KEY: Final = b"format"
 _ENVIRONMENT: Final = b"environment/"
+_PROBE_KEY: Final = b"probe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +32,18 @@ class LogRow:
 
 
 class Meta:
-    """The rows of the default column family.
+    """The rows of the default column family. read_only: of a directory that is not to be changed.
 
     Raises:
         ValueError: the directory was written by a router whose format this one does not read.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, read_only: bool = False) -> None:
         self._engine = engine
         self._family = engine.family(DEFAULT_FAMILY)
         found = self._family.get(_FORMAT_KEY)
+        if found is None and read_only:
+            raise ValueError(f"{engine.path} holds no data of a router")
         if found is None:
             batch = Batch()
             batch.put(self._family, _FORMAT_KEY, str(FORMAT).encode())
@@ -76,6 +79,21 @@ class Meta:
     def put(self, batch: Batch, name: EnvironmentName, row: LogRow) -> None:
         """Add the row to a batch, so that it changes together with what it describes."""
         batch.put(self._family, _ENVIRONMENT + str(name).encode(), msgpack.packb((row.number, row.epoch, row.low)))
+
+    def probe(self) -> bool:
+        """Whether the database can write, found out by writing a row that means nothing."""
+        batch = Batch()
+        batch.put(self._family, _PROBE_KEY, b"")
+        try:
+            self._engine.write(batch)
+        except (NoSpace, Stalled):
+            return False
+        return True
+
+    @staticmethod
+    def reborn(row: LogRow, epoch: str) -> LogRow:
+        """The row of the same log in another life."""
+        return replace(row, epoch=epoch)
 
     @staticmethod
     def trimmed(row: LogRow, low: int) -> LogRow:

@@ -25,6 +25,7 @@ from router.config import (
 from router.credentials import CredentialKind, Scope
 from router.names import EnvironmentName
 from tests.config.texts import ENVIRONMENT, FULL, faults, loaded
+from tests.pairs import write_pair
 
 PRODUCTION = EnvironmentName("default", "production")
 
@@ -120,8 +121,7 @@ def test_what_the_command_line_wins_over_is_checked_all_the_same() -> None:
 def test_relative_paths_are_beside_the_file(tmp_path: Path) -> None:
     file = tmp_path / "router.toml"
     file.write_text('[storage]\npath = "data"\n[server]\ntls_cert = "crt"\ntls_key = "key"')
-    (tmp_path / "crt").write_text("x")
-    (tmp_path / "key").write_text("x")
+    write_pair(tmp_path / "crt", tmp_path / "key")
     config = read(file, environ={})
 
     assert config.storage.path == tmp_path / "data"

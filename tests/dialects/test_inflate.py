@@ -70,3 +70,14 @@ def test_what_cannot_be_read_is_malformed(body: bytes, encoding: str) -> None:
     with pytest.raises(Rejected) as caught:
         inflate(body, encoding, LIMIT)
     assert caught.value.fault is Fault.MALFORMED
+
+
+@pytest.mark.parametrize(("compress", "encoding"), [(gzip.compress, "gzip"), (zstd.compress, "zstd")])
+def test_a_small_body_that_inflates_absurdly_is_stopped_at_its_ratio(
+    compress: Callable[[bytes], bytes], encoding: str
+) -> None:
+    bomb = compress(b"[" + b" " * 30_000_000 + b"]")
+
+    with pytest.raises(Rejected, match=f"more than {max(1024 * 1024, 100 * len(bomb))} bytes"):
+        inflate(bomb, encoding, 64_000_000, 100)
+    assert len(inflate(compress(b"[" + b" " * 1_000_000 + b"]"), encoding, 64_000_000, 1)) == 1_000_002

@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.dialects.json import decode_tolerant, is_utf8, split_array, split_member, split_object, trim
+from router.dialects.json import (
+    bound_count,
+    decode_tolerant,
+    deeper_than,
+    is_utf8,
+    split_array,
+    split_member,
+    split_object,
+    trim,
+)
+from router.errors import Rejected
 
 SPACE = st.text(" \t\r\n", max_size=2).map(str.encode)
 VALUES: st.SearchStrategy[Any] = st.recursive(
@@ -119,7 +129,7 @@ def test_depth_costs_the_neighbours_nothing() -> None:
 @pytest.mark.parametrize("unit", [b'\\"', b'"', b"\\", b"[", b'{"a":', b'"\\'])
 def test_no_input_makes_the_scanner_slow(unit: bytes) -> None:
     """A megabyte of each; a scanner that goes back would take minutes."""
-    with pytest.raises(ValueError, match=r"cut short|goes on"):
+    with pytest.raises(ValueError, match=r"cut short|goes on|parts"):
         split_array(b'["' + unit * (1_000_000 // len(unit)))
 
 
@@ -193,3 +203,31 @@ def test_utf8_is_what_decodes(body: bytes) -> None:
         assert not is_utf8(body)
     else:
         assert is_utf8(body)
+
+
+def repeated(unit: bytes, count: int) -> bytes:
+    return b"[" + b",".join([unit] * count) + b"]"
+
+
+@pytest.mark.parametrize("unit", [b"{}", b"1", b"NaN", b'"\\ud800"', b"[[]]", b'{"a":[1,2]}', b"[}", b""])
+@pytest.mark.parametrize("wrap", [b"%s", b'{"events":%s,"n":1}', b'{"events":%s,"n":NaN}'])
+def test_a_body_has_as_many_events_as_it_may_and_no_more(unit: bytes, wrap: bytes) -> None:
+    bound_count(wrap % repeated(unit, 50), 50)
+    with pytest.raises(Rejected, match="more than 50 events: send smaller"):
+        bound_count(wrap % repeated(unit, 52 if unit else 60), 50)
+
+
+def test_many_values_are_no_events_until_there_are_absurdly_many() -> None:
+    bound_count(repeated(b'{"a":[1,2,3,4,5,6]}', 50), 50)
+    with pytest.raises(Rejected, match="more than 1000 values"):
+        bound_count(b'[{"a":%s}]' % repeated(b"1", 1001), 50)
+
+
+@pytest.mark.parametrize(
+    ("text", "depth"),
+    [(b"1", 0), (b"[]", 1), (b'{"a":[{}]}', 3), (b'{"a":"[[[["}', 1), (b"[[],[],[]]", 2), (rb'["\"[[["]', 1)],
+)
+def test_depth_is_that_of_brackets_outside_strings(text: bytes, depth: int) -> None:
+    assert not deeper_than(text, depth)
+    if depth:
+        assert deeper_than(text, depth - 1)

@@ -10,6 +10,7 @@ import pytest
 from router.config import Config, ConfigurationError, SecretSource, load
 from router.config.loading import TABLES
 from router.config.model import RELOADED
+from tests.pairs import write_pair
 
 ROOT: Final = Path(__file__).parents[2]
 DOCUMENT: Final = (ROOT / "docs" / "configuration.md").read_text()
@@ -151,6 +152,7 @@ def test_the_template_in_force_as_a_whole_is_good(tmp_path: Path) -> None:
     text = uncommented()
     for name in re.findall(r'(?:file|tls_cert|tls_key) = "([^"]+)"', text):
         (tmp_path / name).write_text(f"contents of {name}\n".replace(" ", "-"))
+    write_pair(tmp_path / "tls.crt", tmp_path / "tls.key")
     source = SecretSource({"IMPORT_TOKEN": "api-import"}, tmp_path)
 
     config = load(text, source="conf/router.toml", secrets=source)

@@ -17,6 +17,7 @@ from router.http.services import Services, StreamLimits
 from router.names import EnvironmentName
 from router.pipeline.committer import Committer, Fragment
 from router.pipeline.environments import Environments
+from router.pipeline.space import Space
 from router.redaction import Redactor
 from router.store.engine import Engine
 from router.store.meta import Meta
@@ -43,7 +44,11 @@ KEYRING = Keyring(
 class Below:
     """What is below the HTTP floor. `unready` are reasons for readiness to be refused."""
 
-    def __init__(self, services: Services, environments: Environments, unready: list[str]) -> None:
+    def __init__(
+        self, engine: Engine, clock: ManualClock, services: Services, environments: Environments, unready: list[str]
+    ) -> None:
+        self.engine = engine
+        self.clock = clock
         self.services = services
         self.environments = environments
         self.unready = unready
@@ -73,7 +78,9 @@ async def below(path: Path, *, streams: StreamLimits | None = None) -> AsyncIter
         started=clock.now(),
     )
     committer = Child(
-        "committer", lambda: Committer(engine, Threads(), Stamps(clock), environments.ledgers), mailbox=mailbox
+        "committer",
+        lambda: Committer(engine, Threads(), Stamps(clock), environments.ledgers, Space(0)),
+        mailbox=mailbox,
     )
     root = Supervisor(
         "root",
@@ -85,7 +92,7 @@ async def below(path: Path, *, streams: StreamLimits | None = None) -> AsyncIter
     async with trio.open_nursery() as nursery:
         handle = await nursery.start(run_root, root)
         try:
-            yield Below(services, environments, unready)
+            yield Below(engine, clock, services, environments, unready)
         finally:
             handle.stop()
     engine.close()

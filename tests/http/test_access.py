@@ -81,3 +81,26 @@ def test_only_this_machine_is_local_and_no_proxy_on_it(
     client: str | None, headers: dict[str, str], local: bool
 ) -> None:
     assert access.is_local(client, headers) is local
+
+
+@pytest.mark.parametrize(
+    ("headers", "lured"),
+    [
+        ({}, False),
+        ({"host": "127.0.0.1:8080"}, False),
+        ({"host": "localhost"}, False),
+        ({"host": "[::1]:8080"}, False),
+        ({"host": "[::1]"}, False),
+        ({"host": "192.0.2.7:80"}, False),
+        ({"host": "rebound.example:8080"}, True),
+        ({"host": "localhost.example"}, True),
+        ({"host": "localhost:8080", "origin": "http://localhost:8080"}, False),
+        ({"host": "localhost:8080", "origin": "http://localhost:9090"}, True),
+        ({"host": "localhost:8080", "origin": "null"}, True),
+        ({"host": "localhost:8080", "sec-fetch-site": "same-origin"}, False),
+        ({"host": "localhost:8080", "sec-fetch-site": "cross-site"}, True),
+        ({"host": "localhost:8080", "sec-fetch-site": "none"}, False),
+    ],
+)
+def test_a_page_of_somebody_else_is_not_the_operator(headers: dict[str, str], lured: bool) -> None:
+    assert access.is_lured(headers) is lured

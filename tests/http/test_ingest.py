@@ -2,10 +2,12 @@
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from router.config import Server
 from router.dialects.dialect import Dialect, Reply, Request, Route
 from router.dialects.launchdarkly import LaunchDarkly
 from router.dialects.statsig import Statsig
@@ -216,3 +218,57 @@ async def test_a_retried_request_sets_nothing_aside_again(tmp_path: Path) -> Non
         assert dict(again.headers) == {**dict(first.headers), "Router-Duplicate": "true"}
         assert len(list(running.environments[PRODUCTION].ledger.quarantine.newest(10))) == 1
         assert ingest.statistics().duplicates == 1
+
+
+def held_to(running: Below, **limits: int) -> None:
+    running.services.config = replace(running.services.config, server=Server(**limits))  # type: ignore[arg-type]
+
+
+async def test_what_nests_too_deeply_is_set_aside_and_its_neighbours_are_kept(tmp_path: Path) -> None:
+    deep = EVENT[:-1] + b',"data":' + b"[" * 5 + b"]" * 5 + b"}"
+    async with below(tmp_path) as running:
+        held_to(running, max_depth=5)
+        reply = await Ingest(running.services).post(
+            LAUNCHDARKLY, BULK, post("/bulk", b"[" + EVENT + b"," + deep + b"," + EVENT + b"]", authorization="sdk-1")
+        )
+        items = running.environments[PRODUCTION].ledger.quarantine.newest(5)
+
+        assert reply.status == 202
+        assert raws(running) == [EVENT, EVENT]
+        assert [(item.reason, item.raw) for item in items] == [("the event nests deeper than 5 levels", deep)]
+
+
+async def test_a_statsig_batch_keeps_its_identities_beside_what_is_set_aside(tmp_path: Path) -> None:
+    deep = b'{"eventName":"b","metadata":' + b'{"a":' * 5 + b"1" + b"}" * 6
+    body = b'{"events":[{"eventName":"a"},' + deep + b',{"eventName":"c"}]}'
+    async with below(tmp_path) as running:
+        held_to(running, max_depth=4)
+        ingest = Ingest(running.services)
+        for _ in range(2):
+            request = post("/v1/log_event", body, statsig_api_key="secret-1")
+            assert (await ingest.post(STATSIG, LOG_EVENT, request)).status == 202
+
+        assert {b'{"eventName":"a"}', b'{"eventName":"c"}'} == set(raws(running))
+
+
+async def test_a_key_that_posts_too_often_is_told_when_to_come_back(tmp_path: Path) -> None:
+    async with below(tmp_path) as running:
+        held_to(running, key_rate=1, key_burst=2)
+        ingest = Ingest(running.services)
+        body = b"[" + EVENT + b"]"
+        replies = [await ingest.post(LAUNCHDARKLY, BULK, post("/bulk", body, authorization="sdk-1")) for _ in range(4)]
+        other = await ingest.post(LAUNCHDARKLY, BULK, post("/bulk", body, authorization="sdk-2"))
+
+        assert [reply.status for reply in replies] == [202, 202, 503, 503]
+        assert dict(replies[3].headers)["Retry-After"] == "1"
+        assert other.status == 202
+        assert ingest.statistics().rates.refused == 2
+
+
+async def test_a_large_body_is_decoded_beside_the_loop(tmp_path: Path) -> None:
+    body = b"[" + b",".join([EVENT] * 2000) + b"]"
+    async with below(tmp_path) as running:
+        reply = await Ingest(running.services).post(LAUNCHDARKLY, BULK, post("/bulk", body, authorization="sdk-1"))
+
+        assert reply.status == 202
+        assert len(raws(running)) == 2000

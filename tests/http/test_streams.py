@@ -1,27 +1,37 @@
 """Streams: where they begin, what they say out of band, and how they end."""
 
+import gzip
 import json
 from pathlib import Path
 
 import pytest
 
+from router.credentials import Scope, Token
 from router.http.app import create_app
+from router.http.feed import Feed
 from router.http.ingest import Ingest
 from router.http.services import StreamLimits
-from router.http.streams import EventStream, Start, Streams, begin, moment
+from router.http.stream_query import Asked, Start
+from router.http.streams import EventStream, NoRoom, Streams
 from router.names import Cursor
+from router.pipeline.filters import EVERYTHING
+from router.pipeline.frames import RAW
 from router.pipeline.ledger import Append
 from router.sse import Message, Parser
 from tests.http.conftest import PRODUCTION, Below, below
 from tests.pipeline.conftest import body
+
+TOKEN = Token("all", frozenset(Scope), None)
+ASKED = Asked(EVERYTHING, RAW)
 
 
 async def append(running: Below, count: int) -> None:
     await running.environments[PRODUCTION].mailbox.ask(Append(body(count), count), timeout=5)
 
 
-def stream(running: Below, start: Start) -> EventStream:
-    return EventStream(Streams(running.services), running.services, running.environments[PRODUCTION], start)
+def stream(running: Below, start: Start, asked: Asked = ASKED) -> EventStream:
+    feed = Feed(running.services, running.environments[PRODUCTION], asked, start)
+    return EventStream(Streams(running.services), feed, TOKEN)
 
 
 async def read(body: EventStream, count: int) -> list[Message]:
@@ -33,41 +43,6 @@ async def read(body: EventStream, count: int) -> list[Message]:
         if len(found) >= count:
             break
     return found
-
-
-async def test_places_to_begin(tmp_path: Path) -> None:
-    async with below(tmp_path) as running:
-        await append(running, 3)
-        environment = running.environments[PRODUCTION]
-        epoch = environment.log.epoch
-        arrived = running.services.clock.now()
-
-        assert begin(environment, None, "latest") == Start(3)
-        assert begin(environment, None, "earliest") == Start(0)
-        assert begin(environment, None, f"{epoch}-1") == Start(2)
-        assert begin(environment, None, str(arrived)) == Start(0)
-        assert begin(environment, None, str(arrived + 1)) == Start(3)
-        assert begin(environment, f"{epoch}-0", "latest") == Start(1), "Last-Event-ID wins over from"
-        assert begin(environment, "abcdefgh-1", "latest") == Start(0, "abcdefgh-1"), "another epoch"
-        assert begin(environment, f"{epoch}-7", "latest") == Start(0, f"{epoch}-7"), "beyond the end"
-        with pytest.raises(ValueError, match="no cursor"):
-            begin(environment, None, "yesterday")
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("1700000000000", 1_700_000_000_000),
-        ("2023-11-14T22:13:20Z", 1_700_000_000_000),
-        ("2023-11-14T23:13:20.500+01:00", 1_700_000_000_500),
-        ("2023-11-14T22:13:20", 1_700_000_000_000),
-        ("2023-11-14", 1_699_920_000_000),
-        ("soon", None),
-        ("-5", None),
-    ],
-)
-def test_a_time_is_milliseconds_or_iso_8601(text: str, expected: int | None) -> None:
-    assert moment(text) == expected
 
 
 async def test_events_come_as_sent_under_their_cursor(tmp_path: Path) -> None:
@@ -134,9 +109,11 @@ async def test_when_the_router_stops_a_stream_ends_with_a_time_to_come_back(tmp_
 async def test_open_streams_are_counted(tmp_path: Path) -> None:
     async with below(tmp_path) as running:
         streams = Streams(running.services)
-        opened = EventStream(streams, running.services, running.environments[PRODUCTION], Start(0))
-        async with opened:
+        feed = streams.admit(TOKEN, PRODUCTION, ASKED)
+        assert streams.open == 0
+        async with EventStream(streams, feed, TOKEN):
             assert streams.open == 1
+            assert streams.statistics().opened == 1
         assert streams.open == 0
 
 
@@ -187,3 +164,42 @@ async def test_when_all_streams_are_taken_the_next_hears_when_to_come_back(tmp_p
         client = create_app(running.services, [], Ingest(running.services)).test_client()
         answer = await client.get("/events", headers={"Authorization": "api-1"})
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+
+
+async def test_a_browser_that_finds_no_room_is_told_in_a_message(tmp_path: Path) -> None:
+    """Its EventSource would give up for good on a 503."""
+    async with below(tmp_path, streams=StreamLimits(most=0)) as running:
+        client = create_app(running.services, [], Ingest(running.services)).test_client()
+        answer = await client.get("/events", headers={"Authorization": "api-1", "Sec-Fetch-Mode": "cors"})
+        parser = Parser()
+        assert answer.status_code == 200
+        assert [message.event for message in parser.feed(bytes(await answer.get_data(as_text=False)))] == ["busy"]
+        assert parser.retry is not None
+
+
+async def test_a_token_may_have_a_limit_of_its_own(tmp_path: Path) -> None:
+    async with below(tmp_path, streams=StreamLimits(most_of_token=2)) as running:
+        streams = Streams(running.services)
+        feeds = [streams.admit(TOKEN, PRODUCTION, ASKED) for _ in range(2)]
+        for feed in feeds:
+            streams.enter(feed, TOKEN)
+        with pytest.raises(NoRoom, match="all 2 streams of the token all"):
+            streams.admit(TOKEN, PRODUCTION, ASKED)
+        streams.admit(Token("another", frozenset(Scope), None), PRODUCTION, ASKED)
+        streams.leave(feeds[0])
+        streams.admit(TOKEN, PRODUCTION, ASKED)
+        assert streams.statistics().refused == 1
+
+
+async def test_a_selection_ends_and_comes_as_lines_zipped_when_asked(tmp_path: Path) -> None:
+    async with below(tmp_path) as running:
+        await append(running, 5)
+        client = create_app(running.services, [], Ingest(running.services)).test_client()
+        headers = {"Authorization": "api-1", "Accept": "application/x-ndjson"}
+        plain = await client.get("/events?from=earliest&until=now", headers=headers)
+        assert plain.content_type == "application/x-ndjson"
+        lines = (await plain.get_data()).splitlines()
+        assert [line for line in lines if line] == [b'{"n":%d}' % n for n in range(5)]
+        zipped = await client.get("/events?from=earliest&until=now", headers=headers | {"Accept-Encoding": "gzip"})
+        assert zipped.headers["Content-Encoding"] == "gzip"
+        assert gzip.decompress(bytes(await zipped.get_data(as_text=False))).splitlines() == lines

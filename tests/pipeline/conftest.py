@@ -15,6 +15,7 @@ from router.clocks import ManualClock, Stamps
 from router.names import EnvironmentName
 from router.pipeline.committer import Committer, Fragment
 from router.pipeline.ledger import Append, Ledger
+from router.pipeline.space import Space
 from router.pipeline.watermark import Watermark
 from router.records import Event, pack_body
 from router.store.dedup import DedupWindow
@@ -22,6 +23,7 @@ from router.store.engine import Engine
 from router.store.log import Log
 from router.store.meta import Meta
 from router.store.quarantine import Quarantine
+from router.store.sources import Sources
 from router.store.threads import Threads
 
 NAME = EnvironmentName("default", "production")
@@ -44,14 +46,19 @@ class Bench:
         window = DedupWindow(self.engine, row.number, seconds=60, now=self.clock.now())
         self.log = Log(NAME, self.engine, row)
         self.watermark = Watermark(self.log.low)
-        self.ledger = Ledger(self.log, window, Quarantine(self.engine, row.number), self.watermark)
+        self.ledger = Ledger(
+            self.log, window, Quarantine(self.engine, row.number), self.watermark, Sources(self.engine, row.number)
+        )
         self.committed: Callable[[], list[Ledger]] = lambda: [self.ledger]
         self.mailbox: Mailbox[Fragment] = Mailbox("committer", 64)
         self.fsync = True
+        self.space = Space(0)
         self.committers: list[Committer] = []
 
     def committer(self) -> Committer:
-        made = Committer(self.engine, Threads(), Stamps(self.clock), lambda: self.committed(), fsync=self.fsync)
+        made = Committer(
+            self.engine, Threads(), Stamps(self.clock), lambda: self.committed(), self.space, fsync=self.fsync
+        )
         self.committers.append(made)
         return made
 

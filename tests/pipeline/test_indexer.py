@@ -19,11 +19,11 @@ from router.pipeline.insights import Insights
 from router.pipeline.watermark import Watermark
 from router.records import Entry, pack_body
 from router.store.engine import Batch, Engine, NoSpace, Stalled
-from router.store.log import Log
+from router.store.log import Log, key_of
 from router.store.meta import Meta
 from router.store.rollups import EVALUATION
 from tests.pipeline import traffic
-from tests.pipeline.conftest import Bench
+from tests.pipeline.conftest import Bench, body
 from tests.pipeline.traffic import FLAGS, NAME, START
 
 FAMILIES = ("rollups", "flags", "changes")
@@ -76,7 +76,9 @@ class Store:
         self.watermark = Watermark(self.log.head)
 
     def insights(self, number: int) -> Insights:
-        return Insights(NAME, self.engine, self._first + number, None)
+        made = Insights(NAME, self.engine, self._first + number, None)
+        made.reset()
+        return made
 
     async def index(self, insights: Insights, engine: object = None) -> None:
         made = Indexer(
@@ -176,6 +178,36 @@ async def test_what_retention_took_first_is_passed_over(store: Store) -> None:
     assert [amount.events for amount in row.values()] == [50]
 
 
+async def test_what_cannot_be_read_is_passed_over(store: Store) -> None:
+    batch = Batch()
+    batch.delete(store.engine.family(store.log.row.family), key_of(7))
+    store.engine.write(batch)
+    insights = store.insights(1)
+    await store.index(insights)
+    assert insights.position.offset == 20
+    ((_, row),) = insights.rollups.rows("a", 0, 2**31)
+    assert [amount.events for amount in row.values()] == [190]
+
+
+async def test_it_goes_on_when_a_withdrawn_environment_comes_back(bench: Bench, autojump_clock: trio.abc.Clock) -> None:
+    insights = Insights(NAME, bench.engine, 1, None)
+    made = Indexer(bench.engine, bench.log, bench.watermark, insights, bench.clock)
+    async with trio.open_nursery() as nursery:
+        context: Context[None] = Context("indexer")
+        nursery.start_soon(made.run, context)
+        bench.watermark.close()
+        await trio.sleep(5)
+        batch = Batch()
+        bench.log.stage(batch, 1, body(3), 3)
+        bench.engine.write(batch)
+        bench.log.advance(1)
+        bench.watermark.reopen()
+        bench.watermark.advance(3)
+        await trio.sleep(5)
+        assert insights.position.offset == 3
+        context.stopping.set()
+
+
 async def test_it_follows_the_log_and_stops_when_asked(bench: Bench) -> None:
     insights = Insights(NAME, bench.engine, 1, None)
     made: list[Indexer] = []
@@ -188,7 +220,7 @@ async def test_it_follows_the_log_and_stops_when_asked(bench: Bench) -> None:
         for count in (3, 4):
             await bench.mailbox.ask(bench.fragment(count), timeout=5)
             with trio.fail_after(5):
-                while insights.position.offset != bench.watermark.end:  # noqa: ASYNC110 - nobody tells, as in health
+                while insights.position.offset != bench.watermark.end:
                     await trio.sleep(0.01)
         root.stop()
     assert insights.position.offset == 7

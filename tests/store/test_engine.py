@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from router.errors import Fatal
-from router.store.engine import Batch, Damaged, Engine, Locked, NoSpace, Stalled, _classified
+from router.store.engine import Batch, Damaged, Engine
 
 
 @pytest.fixture
@@ -146,21 +145,6 @@ os._exit(0)
     return directory
 
 
-@pytest.mark.parametrize(
-    ("text", "kind"),
-    [
-        ("Result incomplete: Write stall", Stalled),
-        ("IO error: No space left on device: While appending to file: /d/000004.log: No space left on device", NoSpace),
-        ("IO error: While fdatasync: /d/000004.log: Input/output error", Fatal),
-        ("Corruption: block checksum mismatch: stored = 1, computed = 2", Damaged),
-        ("IO error: While lock file: /d/LOCK: Resource temporarily unavailable", Locked),
-        ("something else", Exception),
-    ],
-)
-def test_failures_are_told_apart_by_their_text(text: str, kind: type[Exception]) -> None:
-    assert type(_classified(Exception(text))) is kind
-
-
 def test_a_closed_engine_says_so(tmp_path: Path) -> None:
     engine = Engine.open(tmp_path / "db")
     family = engine.family("f")
@@ -177,3 +161,12 @@ def test_gauges_are_readable(engine: Engine) -> None:
 
     assert engine.gauge("rocksdb.live-sst-files-size", "f") == 0
     assert engine.gauge("rocksdb.no-such-thing") is None
+
+
+def test_settings_that_a_crash_left_half_written_are_written_anew(tmp_path: Path) -> None:
+    Engine.open(tmp_path / "db").close()
+    (tmp_path / "db" / "rocksdict-config.json").write_text('{"raw')
+
+    Engine.open(tmp_path / "db").close()
+
+    assert json.loads((tmp_path / "db" / "rocksdict-config.json").read_text())["raw_mode"] is True

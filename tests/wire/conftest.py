@@ -12,6 +12,7 @@ from quart import Response, request
 from quart.wrappers.response import ResponseBody
 from quart_trio import QuartTrio
 
+from router.http.admission import AdmissionLimits
 from router.http.guard import Application, Guard, GuardLimits, oversize
 from router.http.server import Server, ServerSettings
 from router.http.sockets import open_listeners
@@ -104,13 +105,21 @@ async def wire(
     guarded: bool = True,
     keep_alive: float = 75.0,
     drain: float = 1.0,
+    head: float = 10.0,
+    admission: AdmissionLimits | None = None,
 ) -> AsyncIterator[Wire]:
     """Serve an application with our server; stopped at the end."""
     stopping = trio.Event()
     inner: Application = app or application(stopping)
     guard = Guard(inner, limits=limits) if guarded else None
     listeners = open_listeners(["127.0.0.1:0"], backlog=1024, user_timeout=30)
-    server = Server(guard or inner, listeners, ServerSettings(keep_alive_timeout=keep_alive, drain_timeout=drain))
+    settings = ServerSettings(
+        keep_alive_timeout=keep_alive,
+        drain_timeout=drain,
+        head_timeout=head,
+        admission=admission or AdmissionLimits(),
+    )
+    server = Server(guard or inner, listeners, settings)
     running = Wire(int(listeners[0].address.rsplit(":", 1)[1]), guard, server, stopping)
 
     async def run(task_status: trio.TaskStatus[None]) -> None:

@@ -51,7 +51,7 @@ async def test_a_request_that_finds_no_room_gets_503_and_its_connection_ends() -
         assert status(answer) == 503
         await waiter.aclose()
         with trio.fail_after(3):
-            while running.server.statistics().open > 1:  # noqa: ASYNC110 - the server tells nobody
+            while running.server.statistics().open > 1:
                 await trio.sleep(0.01)
         release.set()
 

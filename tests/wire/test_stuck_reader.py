@@ -74,7 +74,7 @@ async def test_it_is_dropped_while_the_server_runs() -> None:
         await nursery.start(partial(server.serve, stopping))
         client = stuck_reader(listeners[0].socket.getsockname()[1], b"/firehose")
         with trio.fail_after(5):
-            while not server.statistics().accepted or server.statistics().open:  # noqa: ASYNC110 - it tells nobody
+            while not server.statistics().accepted or server.statistics().open:
                 await trio.sleep(0.05)
         stopping.set()
     client.close()

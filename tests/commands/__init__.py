@@ -1,0 +1,1 @@
+"""The commands, as functions and as a user runs them."""
