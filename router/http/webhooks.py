@@ -17,6 +17,7 @@ from router.http import problems
 from router.http.guard import oversize
 from router.http.services import Services
 from router.names import EnvironmentName
+from router.pipeline.counting import LONGEST_FLAG
 from router.pipeline.ledger import Append
 from router.records import Event, Kind, pack_body
 from router.store.dedup import Identities, digest
@@ -82,7 +83,11 @@ class Webhooks:
     async def _keep(self, project: str, name: EnvironmentName, announcements: list[Announcement]) -> int:
         """How many of the changes concern the environment; they are durable in its log."""
         services = self._services
-        wanted = [item for item in announcements if name.project == project and item.concerns(name)]
+        wanted = [
+            item
+            for item in announcements
+            if name.project == project and item.concerns(name) and len(item.flag) <= LONGEST_FLAG
+        ]
         if not wanted:
             return 0
         if reasons := services.readiness():

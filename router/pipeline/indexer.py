@@ -62,6 +62,11 @@ class Indexer:
     async def run(self, context: Context[None]) -> None:
         # What an incarnation before this one had in memory may never have been written.
         self._insights.reset()
+        position = self._insights.position
+        if position.offset > self._log.head:
+            # Of a log that was longer once: its offsets are given out again, and what gets them is to be counted.
+            self._insights.position = position._replace(offset=self._log.head)
+            _log.warning("counted further than the log goes", environment=str(self._insights.name), head=self._log.head)
         context.started()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_cancel_when, context.stopping, nursery.cancel_scope)

@@ -21,7 +21,7 @@ from router.records import Entry, pack_body
 from router.store.engine import Batch, Engine, NoSpace, Stalled
 from router.store.log import Log, key_of
 from router.store.meta import Meta
-from router.store.rollups import EVALUATION
+from router.store.rollups import EVALUATION, Position
 from tests.pipeline import traffic
 from tests.pipeline.conftest import Bench, body
 from tests.pipeline.traffic import FLAGS, NAME, START
@@ -187,6 +187,20 @@ async def test_what_cannot_be_read_is_passed_over(store: Store) -> None:
     assert insights.position.offset == 20
     ((_, row),) = insights.rollups.rows("a", 0, 2**31)
     assert [amount.events for amount in row.values()] == [190]
+
+
+async def test_a_position_beyond_the_log_goes_back_to_its_end(bench: Bench, autojump_clock: trio.abc.Clock) -> None:
+    insights = Insights(NAME, bench.engine, 1, None)
+    batch = Batch()
+    insights.rollups.move(batch, Position(50))
+    bench.engine.write(batch)
+    made = Indexer(bench.engine, bench.log, bench.watermark, insights, bench.clock)
+    async with trio.open_nursery() as nursery:
+        context: Context[None] = Context("indexer")
+        nursery.start_soon(made.run, context)
+        await trio.sleep(1)
+        assert insights.position.offset == 0
+        context.stopping.set()
 
 
 async def test_it_goes_on_when_a_withdrawn_environment_comes_back(bench: Bench, autojump_clock: trio.abc.Clock) -> None:
