@@ -25,6 +25,10 @@ _MS: Final = MINUTE * 1000
 Answer = dict[str, Any]
 
 
+class Missing(Exception):
+    """There is no such environment or event."""
+
+
 class InsightsReader:
     """The endpoints of insights; scope `insights`."""
 
@@ -66,8 +70,8 @@ class InsightsReader:
                 response = problems.of_fault(error.fault, error.message)
             except Invalid as error:
                 response = problems.invalid(error.errors)
-            except LookupError as error:
-                response = problems.problem(404, str(error.args[0]))
+            except Missing as error:
+                response = problems.problem(404, str(error))
             if allowance is not None:
                 response.headers.extend(allowance.headers())
             response.headers["Cache-Control"] = "no-store"
@@ -87,7 +91,7 @@ class InsightsReader:
         for name, environment in self._services.environments.items():
             if token.covers(name) and (record := environment.insights.changes.record(id_)) is not None:
                 return event_body(environment.insights, record, self._services.clock.now(), expand=expand)
-        raise LookupError(f"no flag event has the id {id_[:60]!r}")
+        raise Missing(f"no flag event has the id {id_[:60]!r}")
 
     async def _evaluations(self, token: Token, project: str, environment: str, flag: str) -> Answer:
         query = evaluations_query(request.args.to_dict(), self._services.clock.now())
@@ -115,7 +119,7 @@ class InsightsReader:
             if (name.project, name.key) == (project, key) and token.covers(name):
                 return environment
         if token.environments is None:
-            raise LookupError(f"there is no environment {project[:100]}/{key[:100]}")
+            raise Missing(f"there is no environment {project[:100]}/{key[:100]}")
         raise Rejected(Fault.FORBIDDEN, "the API token does not cover that environment")
 
 
