@@ -24,6 +24,8 @@ from router.commands.tail import Selection, follow
 from router.credentials import Scope, digest, new_token
 from router.errors import Fatal
 from router.names import EnvironmentName
+from router.pipeline.rebuild import Rebuilt
+from router.pipeline.rebuild import rebuild as rebuild_insights
 from router.redaction import Redactor
 from router.store.engine import Damaged, Locked, NoSpace
 from router.systemd import Notifier
@@ -109,6 +111,38 @@ def check(path: Path) -> None:
     except config.ConfigurationError as error:
         _report(error)
     click.echo(f"{path}: good; {len(settings.environments)} environments, {len(settings.tokens)} tokens")
+
+
+@main.group()
+def insights() -> None:
+    """What flag changes did: counts and flag events, made from the log."""
+
+
+@insights.command()
+@click.option("--config", "path", type=click.Path(path_type=Path), help="Configuration, for the data directory.")
+@click.option("--data", type=click.Path(path_type=Path), help="Data directory; wins over the configuration.")
+def rebuild(path: Path | None, data: Path | None) -> None:
+    """Count everything in the log again, while the daemon is stopped."""
+    ages = {}
+    if path is not None or data is None:
+        try:
+            settings = config.read(path or DEFAULT_CONFIG, environ=os.environ, data=data)
+        except config.ConfigurationError as error:
+            _report(error)
+        data = settings.storage.path
+        ages = {environment.name: environment.insights_age for environment in settings.environments}
+    if not (data / "CURRENT").exists():
+        _fail(FAILED, f"{data} holds no data of a router: name its directory with --data")
+
+    def done(rebuilt: Rebuilt) -> None:
+        click.echo(f"{rebuilt.name}: {rebuilt.events} events counted, {rebuilt.changes} flag changes")
+
+    try:
+        trio.run(rebuild_insights, data, ages, SystemClock(), done)
+    except Locked:
+        _fail(IN_USE, f"{data} is in use: stop the router first")
+    except (Fatal, Damaged, OSError, ValueError) as error:
+        _fail(FAILED, str(error))
 
 
 ROUTER_URL = "http://127.0.0.1:8080"
@@ -311,6 +345,10 @@ Follow the events (leave it running):
 
 Post one, from another shell:
   curl -i -H 'Authorization: sdk-demo' -H 'Content-Type: application/json' {url}/bulk -d "{event}"
+
+What a flag change did:
+  curl -H 'Authorization: api-demo' \\
+    '{url}/api/v2/engineering-insights/flag-events?projectKey=default&environmentKey=production'
 
 How it is doing:
   curl {url}/health

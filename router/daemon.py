@@ -41,6 +41,7 @@ from router.http.server import Server, ServerSettings
 from router.http.services import Services, StreamLimits
 from router.http.sockets import Listener, open_listeners
 from router.logs import Curtain
+from router.names import EnvironmentName
 from router.pipeline.checkpoints import Checkpoints
 from router.pipeline.committer import Committer, Fragment
 from router.pipeline.environments import Environments
@@ -238,6 +239,11 @@ async def _run(
             followers=forwards.children,
             lazy=config.storage.durability is Durability.OS,
         )
+        environments.keep_insights(insights_ages(config))
+
+        async def keep_insights(new: Config) -> None:
+            environments.keep_insights(insights_ages(new))
+
         space = Space(config.storage.min_free)
         checkpoints = Checkpoints(engine, threads)
         services = _services(config, clock, environments, registry, space, threads, checkpoints, random)
@@ -253,7 +259,7 @@ async def _run(
             notifier,
             space,
             curtain,
-            followers=[forwards.follow],
+            followers=[forwards.follow, keep_insights],
         )
         root = _tree(
             config, services, environments, committer, space, sweeper, engine, threads, server, registry, random
@@ -395,11 +401,14 @@ async def _run_tree(
     scope.cancel(reason="the tree has stopped")
 
 
+def insights_ages(config: Config) -> dict[EnvironmentName, float | None]:
+    """Seconds that the insights of each environment are kept, None for ever."""
+    return {environment.name: environment.insights_age for environment in config.environments}
+
+
 def not_in_force(config: Config) -> list[str]:
     """Settings of `config` that this version accepts but does not act on yet."""
     found = []
-    if config.webhooks:
-        found.append("webhook")
     if config.log.requests:
         found.append("log.requests")
     return found

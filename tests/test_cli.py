@@ -19,7 +19,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("command", [[], ["serve"], ["check"], ["token"]])
+@pytest.mark.parametrize("command", [[], ["serve"], ["check"], ["token"], ["insights", "rebuild"]])
 def test_help_is_there(command: list[str]) -> None:
     done = run(*command, "--help")
 
@@ -99,3 +99,15 @@ def test_a_token_that_the_configuration_would_refuse_is_not_made(arguments: list
 
     assert done.returncode == 2
     assert "api-" not in done.stdout
+
+
+def test_insights_are_rebuilt_from_a_data_directory_alone(tmp_path: Path) -> None:
+    empty = run("insights", "rebuild", "--data", str(tmp_path / "nothing"))
+    assert empty.returncode == 1
+    assert "holds no data of a router" in empty.stderr
+    with router(tmp_path / "data") as process:
+        busy = run("insights", "rebuild", "--data", str(process.data))
+        assert busy.returncode == 75
+        assert process.stop() == 0
+    done = run("insights", "rebuild", "--data", str(tmp_path / "data"))
+    assert (done.returncode, done.stdout) == (0, "default/production: 0 events counted, 0 flag changes\n")

@@ -120,6 +120,7 @@ ENVIRONMENT: Final[Mapping[str, Setting[Any]]] = {
     "retention_bytes": values.size_or_none,
     "when_full": values.choice(WhenFull),
     "dedup_window": values.duration,
+    "insights_age": values.age_or_none,
     "sdk_keys": _several(values.sdk_key),
     "mobile_keys": _several(values.sdk_key),
     "client_side_ids": _several(values.client_side_id),

@@ -201,6 +201,7 @@ class Environment:
     """`[[environment]]`. retention_age: seconds; retention_bytes: stored bytes; None keeps without that limit.
 
     dedup_window: seconds; 0 stores every retry again. cors_origins: None where the server's hold.
+    insights_age: seconds that counts and flag changes are kept; None keeps them for ever.
     """
 
     name: EnvironmentName
@@ -208,6 +209,7 @@ class Environment:
     retention_bytes: int | None = 10 * GIB
     when_full: WhenFull = WhenFull.TRIM
     dedup_window: float = HOUR
+    insights_age: float | None = 90 * DAY
     sdk_keys: tuple[str, ...] = field(default=(), repr=False)
     mobile_keys: tuple[str, ...] = field(default=(), repr=False)
     client_side_ids: tuple[str, ...] = ()

@@ -17,9 +17,11 @@ from router.http.guard import oversize
 from router.http.headers import harden
 from router.http.health import Health
 from router.http.ingest import Ingest
+from router.http.insights import InsightsReader
 from router.http.quarantine import QuarantineReader
 from router.http.services import Services
 from router.http.streams import Streams
+from router.http.webhooks import Webhooks
 
 
 def create_app(services: Services, dialects: Sequence[Dialect], ingest: Ingest) -> QuartTrio:
@@ -34,6 +36,8 @@ def create_app(services: Services, dialects: Sequence[Dialect], ingest: Ingest) 
     Consumers(services).attach(app)
     Health(services).attach(app)
     QuarantineReader(services).attach(app)
+    Webhooks(services).attach(app)
+    InsightsReader(services).attach(app)
     if services.checkpoints is not None:
         Backups(services.checkpoints).attach(app)
     ruled = rules.RULES | rules.of_dialects(dialects)

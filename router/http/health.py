@@ -47,6 +47,7 @@ class Health:
                 "epoch": statistics.epoch,
                 "fault": environment.fault,
                 "forwards": [asdict(forwarding.statistics()) for forwarding in environment.forwardings],
+                "indexed": statistics.indexed,
             }
             for name, environment in services.environments.items()
         ]

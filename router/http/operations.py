@@ -60,7 +60,7 @@ _SELECTION: Final = {
 _FLAG_EVENTS: Final = dict.fromkeys(
     (
         *("projectKey", "environmentKey", "applicationKey", "query", "impactSize", "hasExperiments", "global"),
-        *("expand", "limit", "before", "after"),
+        *("expand", "limit", "from", "to", "before", "after"),
     ),
     ("as LaunchDarkly's API has it", TEXT),
 )
@@ -70,6 +70,8 @@ _READY: Final = record("status", status=TEXT, reasons=listed(TEXT))
 _MISSING: Final = ("there is none of that name", ANYTHING)
 _BAD: Final = ("a parameter is wrong; the message says which", ANYTHING)
 _LATER: Final = ("not now; come back after `Retry-After` seconds", ANYTHING)
+_OFTEN: Final = ("asked too often; come back after `Retry-After` seconds", ANYTHING)
+_EXPAND: Final = {"expand": ("experiments", TEXT)}
 _PAGE: Final = ("a page", None)
 
 OPERATIONS: Final[Mapping[str, Mapping[str, Operation]]] = {
@@ -77,13 +79,15 @@ OPERATIONS: Final[Mapping[str, Mapping[str, Operation]]] = {
     "/api/v2/engineering-insights/flag-events": {
         "GET": Operation(
             "Flag changes with what they did to evaluations",
-            {200: ("the changes", OBJECT), 400: _BAD},
+            {200: ("the changes", OBJECT), 400: _BAD, 404: _MISSING, 429: _OFTEN},
             _FLAG_EVENTS,
             tag="insights",
         )
     },
     "/api/v2/engineering-insights/flag-events/{}": {
-        "GET": Operation("One flag change", {200: ("the change", OBJECT), 400: _BAD, 404: _MISSING}, tag="insights")
+        "GET": Operation(
+            "One flag change", {200: ("the change", OBJECT), 404: _MISSING, 429: _OFTEN}, _EXPAND, tag="insights"
+        )
     },
     "/backups": {
         "POST": Operation(
@@ -135,7 +139,7 @@ OPERATIONS: Final[Mapping[str, Mapping[str, Operation]]] = {
     "/insights/flags/{}/{}/{}/evaluations": {
         "GET": Operation(
             "Evaluations of a flag by variation over time",
-            {200: ("the counts", OBJECT), 400: _BAD, 404: _MISSING},
+            {200: ("the counts", OBJECT), 400: _BAD, 404: _MISSING, 429: _OFTEN},
             dict.fromkeys(("from", "to", "step"), ("a time in ms or ISO 8601, or a duration for `step`", TEXT)),
             tag="insights",
         )

@@ -18,6 +18,7 @@ CODES = {
     403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
+    429: "rate_limited",
     500: "internal_error",
     503: "service_unavailable",
 }
@@ -30,6 +31,14 @@ def problem(status: int, message: str, *, retry_after: int | None = None) -> Res
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
     return response
+
+
+def invalid(errors: list[tuple[str, str]]) -> Response:
+    """A 400 that names each attribute and what is wrong with it."""
+    message = "; ".join(f"{attribute} {reason}" for attribute, reason in errors)
+    listed = [{"attribute": attribute, "reason": reason} for attribute, reason in errors]
+    body = msgspec.json.encode({"code": CODES[400], "message": message, "errors": listed})
+    return Response(body, status=400, content_type="application/json")
 
 
 def of_fault(fault: Fault, message: str) -> Response:

@@ -40,11 +40,18 @@ class Rule:
 # EventSource sends no header of its own but these; other clients in a page send a token and a format.
 STREAM_CORS: Final = Cors("Authorization,Cache-Control,Last-Event-ID,Accept", mirror_headers=True, preflight_status=204)
 
+# What LaunchDarkly's API tells browsers (protocols/launchdarkly.md 4.4).
+INSIGHTS_CORS: Final = Cors(
+    "Accept,Content-Type,Content-Length,Accept-Encoding,Authorization,LD-API-Version",
+    expose_headers="Date,X-Ratelimit-Global-Remaining,X-Ratelimit-Route-Remaining,X-Ratelimit-Reset",
+    preflight_status=204,
+)
+
 OPEN: Final = Rule(Kind.OPEN)
 SDK: Final = Rule(Kind.SDK)
 SIGNED: Final = Rule(Kind.SIGNED)
 STREAM: Final = Rule(Kind.SCOPE, Scope.STREAM)
-INSIGHTS: Final = Rule(Kind.SCOPE, Scope.INSIGHTS)
+INSIGHTS: Final = Rule(Kind.SCOPE, Scope.INSIGHTS, INSIGHTS_CORS)
 ADMIN: Final = Rule(Kind.SCOPE, Scope.ADMIN)
 OPERATOR: Final = Rule(Kind.OPERATOR, Scope.ADMIN)
 

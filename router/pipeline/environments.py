@@ -14,6 +14,8 @@ from router.names import EnvironmentName
 from router.pipeline.committer import Fragment
 from router.pipeline.consumers import Consumers
 from router.pipeline.forwarding import Forwarding
+from router.pipeline.indexer import Indexer
+from router.pipeline.insights import Insights
 from router.pipeline.ledger import Append, Ledger
 from router.pipeline.partition import Partition
 from router.pipeline.tail import Tail
@@ -25,17 +27,20 @@ from router.store.meta import Meta
 from router.store.quarantine import Quarantine
 from router.store.sources import Sources
 
+INSIGHTS_AGE = 90 * 86_400.0  # seconds
 MAILBOX = 1024  # requests that wait for one environment's partition before further ones are told to come back
 
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentStatistics:
-    """head: offset after the last durable event; low: first one kept; epoch: of the log's cursors; waiting: readers."""
+    """head: offset after the last durable event; low: first one kept; epoch: of the log's cursors; waiting: readers;
+    indexed: offset of the first event that insights do not know yet."""
 
     head: int
     low: int
     epoch: str
     waiting: int
+    indexed: int
 
 
 @dataclass(slots=True)
@@ -59,6 +64,7 @@ class Environment:
     mailbox: Mailbox[Append]
     tail: Tail
     consumers: Consumers
+    insights: Insights
     forwardings: list[Forwarding] = field(default_factory=list)
     spool: Spool = field(default_factory=Spool)
 
@@ -96,7 +102,9 @@ class Environment:
 
     def statistics(self) -> EnvironmentStatistics:
         watermark = self.watermark.statistics()
-        return EnvironmentStatistics(watermark.end, self.log.low, self.log.epoch, watermark.waiting)
+        return EnvironmentStatistics(
+            watermark.end, self.log.low, self.log.epoch, watermark.waiting, self.insights.position.offset
+        )
 
 
 Prepare = Callable[[Environment], None]
@@ -199,6 +207,12 @@ class Environments(Mapping[EnvironmentName, Environment]):
         else:
             ledger.window.resize(window)
 
+    def keep_insights(self, ages: Mapping[EnvironmentName, float | None]) -> None:
+        """Keep the insights of these environments for that many seconds, None for ever."""
+        for name, age in ages.items():
+            if name in self._known:
+                self._known[name].insights.age = age
+
     def end_streams(self) -> None:
         """Every reader comes to the end of its stream, and no new one waits."""
         for environment in self._known.values():
@@ -234,7 +248,8 @@ class Environments(Mapping[EnvironmentName, Environment]):
         )
         mailbox: Mailbox[Append] = Mailbox(f"{name}/partition", MAILBOX)
         consumers = Consumers(self._engine, row.number, log, ledger.watermark, self._clock)
-        environment = Environment(name, ledger, mailbox, Tail(log, ledger.watermark), consumers)
+        insights = Insights(name, self._engine, row.number, INSIGHTS_AGE)
+        environment = Environment(name, ledger, mailbox, Tail(log, ledger.watermark), consumers, insights)
         self._prepare(environment)
         return environment
 
@@ -251,10 +266,15 @@ class Environments(Mapping[EnvironmentName, Environment]):
             lambda: Partition(environment.ledger, self._committer),
             mailbox=environment.mailbox,
         )
+        indexer = Child(
+            f"{environment.name}/indexer",
+            lambda: Indexer(self._engine, environment.log, environment.watermark, environment.insights, self._clock),
+            give_up=GiveUp.PARK,  # posts are taken in, and read, without it
+        )
         return Supervisor(
             str(environment.name),
             Strategy.REST_FOR_ONE,
-            [partition, *self._followers(environment)],
+            [partition, indexer, *self._followers(environment)],
             registry=self._registry,
             random=self._random,
         )

@@ -59,7 +59,7 @@ def test_a_bomb_is_refused_without_going_off(compress: Callable[[bytes], bytes])
     ("body", "encoding"),
     [
         (b"\x1f\x8bgarbage", "gzip"),
-        (gzip.compress(b"[1,2,3]")[:-3], "gzip"),
+        (gzip.compress(b"[1,2,3]", mtime=0)[:-3], "gzip"),
         (b"\x28\xb5\x2f\xfdgarbage", "zstd"),
         (zstd.compress(b"[1,2,3]")[:-3], "zstd"),
         (b"xx", "br"),

@@ -185,7 +185,7 @@ def test_depth_within_reason_is_kept(depth: int) -> None:
     assert [each.raw for each in post(b"[" + event + b"]").events] == [event]
 
 
-@pytest.mark.parametrize("wire", [gzip.compress(b"[" + GOOD + b"]"), b"[" + GOOD + b"]"])
+@pytest.mark.parametrize("wire", [gzip.compress(b"[" + GOOD + b"]", mtime=0), b"[" + GOOD + b"]"])
 @pytest.mark.parametrize("encoding", ["gzip", "GZIP", ""])
 def test_a_body_is_inflated_by_its_header_or_its_looks(wire: bytes, encoding: str) -> None:
     assert [event.raw for event in post(wire, content_encoding=encoding).events] == [GOOD]

@@ -44,3 +44,13 @@ async def test_ending_the_streams_wakes_every_reader(bench: Bench) -> None:
     environments.end_streams()
 
     assert not await environments[NAME].watermark.wait_beyond(0)
+
+
+async def test_how_long_insights_are_kept_can_change(bench: Bench) -> None:
+    environments = Environments(
+        {NAME: 60.0}, bench.engine, Meta(bench.engine), bench.mailbox, bench.registry, bench.clock, Random(1)
+    )
+    assert environments[NAME].insights.age == 90 * 86_400
+    for age in (5.0, None):
+        environments.keep_insights({NAME: age, STAGING: 7.0})
+        assert environments[NAME].insights.age == age

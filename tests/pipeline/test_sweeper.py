@@ -11,6 +11,7 @@ from router.names import EnvironmentName
 from router.pipeline.consumers import Consumers
 from router.pipeline.environments import Environment
 from router.pipeline.frames import Format
+from router.pipeline.insights import Insights
 from router.pipeline.ledger import Append
 from router.pipeline.retention import Retention
 from router.pipeline.subscription import Chunk, Gap, Subscription
@@ -36,7 +37,8 @@ class Swept:
         mailbox: Mailbox[Append] = Mailbox("partition", 1)
         tail = Tail(bench.log, bench.watermark)
         consumers = Consumers(bench.engine, 1, bench.log, bench.watermark, bench.clock)
-        self.environments = {NAME: Environment(NAME, bench.ledger, mailbox, tail, consumers)}
+        insights = Insights(NAME, bench.engine, 1, None)
+        self.environments = {NAME: Environment(NAME, bench.ledger, mailbox, tail, consumers, insights)}
         self.retention = Retention()
         self.sweepers: list[Sweeper] = []
 

@@ -55,3 +55,11 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
     opened = Disk(tmp_path / "db", engine, Log(NAME, engine, Meta(engine).log(NAME)))
     yield opened
     opened.engine.close()
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """An engine without a log."""
+    opened = Engine.open(tmp_path / "plain")
+    yield opened
+    opened.close()
