@@ -11,7 +11,7 @@ import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -47,11 +47,13 @@ from router.pipeline.forwards import Forwards
 from router.pipeline.space import Space
 from router.pipeline.sweeper import Sweeper
 from router.pipeline.syncer import Syncer
+from router.pulse import recover
 from router.reload import Reload, admission_limits, follow, guard_limits, retention
 from router.store.engine import Damaged, Engine, NoSpace
 from router.store.meta import Meta
 from router.store.threads import Threads
 from router.systemd import Notifier
+from router.watch import Watch
 
 COMMITTER_MAILBOX = 4096
 CORE_BUDGET = 20.0  # seconds for environments and committer to drain; they hold at most a few groups
@@ -194,7 +196,10 @@ async def _run(
     notifier: Notifier,
     signals: AsyncIterator[int],
 ) -> None:
-    async with open_engine(config.storage.path, threads) as engine:
+    async with AsyncExitStack() as stack:
+        path = config.storage.path
+        opening = open_engine(path, threads)
+        engine = await recover(notifier, path, lambda: stack.enter_async_context(opening))
         registry = Registry(clock)
         meta = Meta(engine)
         committer: Mailbox[Fragment] = Mailbox("committer", COMMITTER_MAILBOX)
@@ -215,7 +220,8 @@ async def _run(
         checkpoints = Checkpoints(engine, threads)
         services = _services(config, clock, environments, registry, space, threads, checkpoints, random)
         sweeper = _sweeper(services, engine, meta, threads, space, environments)
-        guard, server = _front(config, services, listeners)
+        ingest, guard, server = _front(config, services, listeners)
+        watch = Watch(services, ingest, guard, server, engine, notifier)
         reload = Reload(
             reread,
             services,
@@ -229,7 +235,7 @@ async def _run(
             followers=[forwards.follow],
         )
         root = _tree(
-            config, services, environments, committer, space, sweeper, engine, threads, server, registry, random
+            config, services, environments, committer, space, sweeper, engine, threads, server, registry, random, watch
         )
         async with trio.open_nursery() as nursery:
             handle = await nursery.start(_run_tree, root, nursery.cancel_scope)
@@ -298,9 +304,10 @@ def _services(
     return services
 
 
-def _front(config: Config, services: Services, listeners: tuple[Listener, ...]) -> tuple[Guard, Server]:
+def _front(config: Config, services: Services, listeners: tuple[Listener, ...]) -> tuple[Ingest, Guard, Server]:
     server = config.server
-    guard = Guard(create_app(services, _dialects(config), Ingest(services)), limits=guard_limits(config))
+    ingest = Ingest(services)
+    guard = Guard(create_app(services, _dialects(config), ingest), limits=guard_limits(config))
     settings = ServerSettings(
         keep_alive_timeout=server.keep_alive_timeout,
         drain_timeout=server.drain_timeout,
@@ -311,7 +318,7 @@ def _front(config: Config, services: Services, listeners: tuple[Listener, ...]) 
         tls_cert=server.tls_cert,
         tls_key=server.tls_key,
     )
-    return guard, Server(guard, listeners, settings)
+    return ingest, guard, Server(guard, listeners, settings)
 
 
 def _tree(
@@ -326,9 +333,15 @@ def _tree(
     server: Server,
     registry: Registry,
     random: Random,
+    watch: Watch,
 ) -> Supervisor:
     fsync = config.storage.durability is Durability.FSYNC
     stamps = Stamps(services.clock, max((ledger.log.last_arrival for ledger in environments.ledgers()), default=0))
+
+    def make_committer() -> Committer:
+        ledgers = environments.ledgers
+        return Committer(engine, threads, stamps, ledgers, space, fsync=fsync, commits=watch.commits)
+
     syncer = Child(
         "syncer", lambda: Syncer(engine, threads, environments.ledgers, interval=config.storage.sync_interval)
     )
@@ -340,7 +353,9 @@ def _tree(
             [
                 Child(
                     "committer",
-                    lambda: Committer(engine, threads, stamps, environments.ledgers, space, fsync=fsync),
+                    lambda: Committer(
+                        engine, threads, stamps, environments.ledgers, space, fsync=fsync, commits=watch.commits
+                    ),
                     mailbox=committer,
                     stop_budget=CORE_BUDGET / 2,
                 ),
@@ -358,7 +373,7 @@ def _tree(
         lambda: Front(services, environments, server),
         stop_budget=config.server.drain_timeout + 5,
     )
-    return Supervisor("root", Strategy.REST_FOR_ONE, [core, front], registry=registry, random=random)
+    return Supervisor("root", Strategy.REST_FOR_ONE, [core, front, watch.child()], registry=registry, random=random)
 
 
 async def _run_tree(
