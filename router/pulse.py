@@ -132,11 +132,17 @@ async def recover(notifier: Notifier, path: Path, open_: Callable[[], Awaitable[
             notifier.recovering(patience, line)
             await trio.sleep(PATIENCE / 3)
 
+    failure: Exception | None = None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(renew)
         await trio.lowlevel.checkpoint()
-        opened = await open_()
+        try:
+            opened = await open_()
+        except Exception as error:  # noqa: BLE001 - raised below, where no nursery makes a group of it
+            failure = error
         nursery.cancel_scope.cancel(reason="recovered")
+    if failure is not None:
+        raise failure
     return opened
 
 

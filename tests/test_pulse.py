@@ -158,6 +158,14 @@ async def test_a_start_that_recovers_asks_for_patience(
     assert ear.heard()[0].endswith("recovering 0 MB of write-ahead log")
 
 
+async def test_a_start_that_fails_fails_as_it_does(tmp_path: Path) -> None:
+    async def opening() -> None:
+        raise KeyError("locked")
+
+    with pytest.raises(KeyError, match="locked"):
+        await recover(Notifier({}), tmp_path, opening)
+
+
 def test_the_line_for_people_has_the_trouble_first() -> None:
     good = IngestStatistics(5, 12_000, 0, 0, {"malformed": 0}, Rates().statistics())
     assert status_line(2, [], good, Audience()) == "2 environments, 12,000 events stored, 0 streams"

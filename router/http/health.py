@@ -13,6 +13,7 @@ from router.http import problems
 from router.http.services import Services
 
 RESTART_TIMEOUT = 30.0  # seconds; an actor has its stop budget to end and then as long as its start takes
+MOST_STREAMS = 500  # that are listed; more are counted only
 
 _log = structlog.get_logger(__name__)
 
@@ -27,6 +28,7 @@ class Health:
         app.add_url_rule("/health/live", "live", self.live, methods=["GET"])
         app.add_url_rule("/health/ready", "ready", self.ready, methods=["GET"])
         app.add_url_rule("/health", "health", self.health, methods=["GET"])
+        app.add_url_rule("/health/streams", "streams", self.streams, methods=["GET"])
         app.add_url_rule("/health/actors", "actors", self.actors, methods=["GET"])
         app.add_url_rule("/health/actors/<path:name>", "actor", self.actor, methods=["GET"])
         app.add_url_rule("/health/actors/<path:name>/restart", "restart", self.restart, methods=["POST"])
@@ -70,6 +72,23 @@ class Health:
             "environments": environments,
         }
         return _json(body, 503 if reasons else 200)
+
+    async def streams(self) -> Response:
+        """Streams that are open, the oldest first, and how many there are in all."""
+        audience = self._services.audience
+        items = [
+            {
+                "number": seat.number,
+                "environment": str(seat.environment),
+                "consumer": seat.consumer,
+                "since": seat.since,
+                "lag": seat.subscription.lag,
+                "delivered": seat.subscription.delivered,
+                "gaps": seat.subscription.gaps,
+            }
+            for seat in audience.seats(MOST_STREAMS)
+        ]
+        return _json({"open": len(audience), "items": items})
 
     async def actors(self) -> Response:
         return _json(as_json(self._services.registry.snapshot()))

@@ -41,7 +41,7 @@ async def test_live_and_ready_need_no_token(tmp_path: Path) -> None:
 
 async def test_the_rest_needs_the_scope_admin_from_afar(tmp_path: Path) -> None:
     async with application(tmp_path) as (_running, app):
-        for path in ("/health", "/health/actors", "/health/actors/committer"):
+        for path in ("/health", "/health/actors", "/health/streams", "/health/actors/committer"):
             assert (await get(app, path))[0] == 401
             assert (await get(app, path, authorization="Bearer api-1"))[0] == 403
             assert (await get(app, path, authorization="Bearer api-all"))[0] == 200
