@@ -202,7 +202,6 @@ def of_streams(audience: Audience) -> Source:
         opened = CounterMetricFamily("router_streams_opened", "Streams opened.", labels=by)
         delivered = CounterMetricFamily("router_stream_events", "Events handed to streams.", labels=by)
         gaps = CounterMetricFamily("router_stream_gaps", "Gaps announced to readers.", labels=by)
-        cut = CounterMetricFamily("router_streams_cut", "Streams ended because their reader stood still.", labels=by)
         for environment, found in audience.statistics().items():
             labels = (str(environment),)
             open_.add_metric(labels, found.open)
@@ -210,8 +209,7 @@ def of_streams(audience: Audience) -> Source:
             opened.add_metric(labels, found.opened)
             delivered.add_metric(labels, found.delivered)
             gaps.add_metric(labels, found.gaps)
-            cut.add_metric(labels, found.cut)
-        yield from (open_, lag, opened, delivered, gaps, cut)
+        yield from (open_, lag, opened, delivered, gaps)
         yield _counter("router_streams_refused", "Streams refused for want of room.", audience.refused)
 
     return source
@@ -232,6 +230,8 @@ def of_http(guard: Callable[[], GuardStatistics], server: Callable[[], ServerSta
         yield _gauge("router_http_connections", "Connections that are open.", connections.open)
         yield _counter("router_http_accepted_connections", "Connections accepted.", connections.accepted)
         yield _counter("router_http_aborted_connections", "Connections reset after a drain.", connections.aborted)
+        yield _counter("router_http_evicted_connections", "Idle connections closed to make room.", connections.evicted)
+        yield _counter("router_http_cut_connections", "Connections ended: they took nothing.", connections.cut)
         yield _counter("router_http_failed_connections", "Connections ended by a fault of ours.", connections.failed)
 
     return source

@@ -18,6 +18,7 @@ from router.http.headers import harden
 from router.http.health import Health
 from router.http.ingest import Ingest
 from router.http.metrics import MetricsReader
+from router.http.panel import Panel
 from router.http.quarantine import QuarantineReader
 from router.http.services import Services
 from router.http.streams import Streams
@@ -38,6 +39,7 @@ def create_app(services: Services, dialects: Sequence[Dialect], ingest: Ingest) 
     if services.checkpoints is not None:
         Backups(services.checkpoints).attach(app)
     MetricsReader(services).attach(app)
+    Panel(services).attach(app)
     ruled = rules.RULES | rules.of_dialects(dialects)
     Docs(ruled, dialects).attach(app)
     gate.enforce(app, services, ruled)

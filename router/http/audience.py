@@ -35,15 +35,14 @@ class SeatStatistics:
 
 @dataclass(frozen=True, slots=True)
 class AudienceStatistics:
-    """Of one environment. open: streams now. lag: events that the slowest of them is behind; opened, delivered, gaps,
-    cut: since the start: streams, events, gaps announced, streams ended because their reader stood still."""
+    """Of one environment. open: streams now. lag: events that the slowest of them is behind; opened, delivered, gaps:
+    since the start: streams, events, gaps announced."""
 
     open: int = 0
     lag: int = 0
     opened: int = 0
     delivered: int = 0
     gaps: int = 0
-    cut: int = 0
 
 
 class Seat:
@@ -58,7 +57,6 @@ class Seat:
         consumer: str | None,
     ) -> None:
         self.environment = environment
-        self.cut = False
         self._audience = audience
         self._since = since
         self._consumer = consumer
@@ -130,5 +128,4 @@ def _joined(before: AudienceStatistics | None, seat: Seat, *, open_: bool) -> Au
         before.opened + 1,
         before.delivered + subscription.delivered,
         before.gaps + subscription.gaps,
-        before.cut + (seat.cut and not open_),
     )

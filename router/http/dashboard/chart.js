@@ -2,7 +2,7 @@
 
 import { amount, drawn, element } from "./page.js";
 
-const WIDTH = 600, HEIGHT = 150, LEFT = 44, BOTTOM = 18;
+const HEIGHT = 144, LEFT = 44, BOTTOM = 18;
 
 function ceiling(value) {
   if (!(value > 0)) return 1;
@@ -12,12 +12,13 @@ function ceiling(value) {
 
 /** series: [{name, points: [[time, value|null]]}], times in ms; span: ms that the chart shows. */
 export function draw(figure, series, span, now) {
+  const WIDTH = Math.max(200, figure.clientWidth); // in the page's own pixels, so that no letter is stretched
   const top = ceiling(Math.max(0, ...series.flatMap(one => one.points.map(([, value]) => value ?? 0))));
   const x = time => LEFT + (WIDTH - LEFT) * (1 - (now - time) / span);
   const y = value => 6 + (HEIGHT - BOTTOM - 6) * (1 - value / top);
   const latest = series.map(one => [one.name, one.points.at(-1)?.[1] ?? null]);
   const said = latest.map(([name, value]) => `${name} ${value === null ? "none" : amount(value)}`).join(", ");
-  const picture = drawn("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img",
+  const picture = drawn("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img",
     "aria-label": `${figure.querySelector("figcaption").textContent}; now: ${said}` });
   for (const part of [0, 0.5, 1])
     picture.append(drawn("line", { class: "axis", x1: LEFT, x2: WIDTH, y1: y(top * part), y2: y(top * part) }),
@@ -32,7 +33,7 @@ export function draw(figure, series, span, now) {
       if (!open) path += "h0.1";
       open = true;
     }
-    picture.append(drawn("path", { class: `series-${index}`, d: path, "vector-effect": "non-scaling-stroke" }));
+    picture.append(drawn("path", { class: `series-${index}`, d: path }));
   });
   const legend = element("ul", { class: "legend" }, ...latest.map(([name, value], index) =>
     element("li", { class: `key-${index}` }, `${name} ${value === null ? "–" : amount(value)}`)));

@@ -6,10 +6,11 @@ import { draw } from "./chart.js";
 import { follow, halt } from "./tail.js";
 import { showChanges } from "./changes.js";
 
-const PERIOD = 2000, SPAN = 10 * 60 * 1000;
+const PERIOD = 2000, MINUTE = 60 * 1000, SPAN = 10 * MINUTE;
 const operator = () => document.body.dataset.operator === "yes" || isLoggedIn();
 const points = { events: [], posts: [], half: [], most: [], sync: [], out: [] };
 let before = null, chosenActor = null, environments = "", timer = null;
+let deaf = false; // the token may not read consumers: asked once
 
 function complain(text) {
   byId("notice").hidden = !text;
@@ -46,10 +47,12 @@ function charts(reading, now) {
       while (points[name][0][0] < now - SPAN) points[name].shift();
     }
   }
-  draw(byId("chart-rate"), [{ name: "events", points: points.events }, { name: "posts", points: points.posts }], SPAN, now);
-  draw(byId("chart-latency"), [{ name: "half within", points: points.half }, { name: "99 % within", points: points.most }], SPAN, now);
-  draw(byId("chart-sync"), [{ name: "99 % within", points: points.sync }], SPAN, now);
-  draw(byId("chart-out"), [{ name: "events", points: points.out }], SPAN, now);
+  const begun = points.events[0]?.[0] ?? now;
+  const span = [2, 5].map(minutes => minutes * MINUTE).find(one => now - begun < one) ?? SPAN;
+  draw(byId("chart-rate"), [{ name: "events", points: points.events }, { name: "posts", points: points.posts }], span, now);
+  draw(byId("chart-latency"), [{ name: "half within", points: points.half }, { name: "99 % within", points: points.most }], span, now);
+  draw(byId("chart-sync"), [{ name: "99 % within", points: points.sync }], span, now);
+  draw(byId("chart-out"), [{ name: "events", points: points.out }], span, now);
 }
 
 function showEnvironments(health, reading) {
@@ -113,10 +116,26 @@ async function restartActor(name, button) {
   catch (error) { complain(error.message); button.disabled = false; }
 }
 
-function showStreams(found) {
+/** Named consumers of all environments; empty without a token that may read them. */
+async function consumers(health) {
+  if (!isLoggedIn() || deaf) return [];
+  const lists = await Promise.all(health.environments.slice(0, 20).map(async ({ environment: name }) => {
+    const [project, environment] = name.split("/");
+    try {
+      const { items } = await askJson(`consumers?${new URLSearchParams({ project, environment })}`);
+      return items.map(item => ({ ...item, environment: name }));
+    } catch { deaf = true; return []; }
+  }));
+  return lists.flat();
+}
+
+function showStreams(found, named) {
   const rows = found.items.map(item => element("tr", {}, element("th", { scope: "row" }, item.environment),
     element("td", {}, item.consumer || `stream ${item.number}`), element("td", { class: "number" }, amount(item.lag)),
     element("td", { class: "number" }, amount(item.delivered)), element("td", { class: "number" }, amount(item.gaps)), element("td", {}, ago(item.since))));
+  rows.push(...named.map(item => element("tr", {}, element("th", { scope: "row" }, item.environment),
+    element("td", {}, `${item.name} (consumer)`), element("td", { class: "number" }, amount(item.lag)),
+    element("td", { class: "number" }, "–"), element("td", { class: "number" }, "–"), element("td", {}, item.acked_at ? `acknowledged ${ago(item.acked_at)}` : "–"))));
   byId("stream-rows").replaceChildren(...(rows.length ? rows : [element("tr", {}, element("td", { colspan: 6, class: "quiet" }, "No stream is open."))]));
   byId("consumer-note").textContent = found.open > found.items.length ? `${found.open} streams are open; the oldest ${found.items.length} are listed.` : "";
 }
@@ -128,7 +147,7 @@ async function look() {
   charts(reading, now);
   const seconds = before ? (now - before.at) / 1000 : 0;
   const kept = before; before = kept ? kept.reading : null; tiles(reading, seconds); before = { at: now, reading };
-  showEnvironments(health, reading); showActors(actors); showStreams(streams);
+  showEnvironments(health, reading); showActors(actors); showStreams(streams, await consumers(health));
   if (chosenActor && !byId("actor-detail").contains(document.getSelection()?.anchorNode)) await openActor(chosenActor);
   const state = byId("state");
   state.className = `state ${health.ready ? "good" : "bad"}`;
@@ -162,6 +181,7 @@ function logOut() {
 byId("login").addEventListener("submit", async event => {
   event.preventDefault();
   logIn(byId("token").value);
+  deaf = false;
   byId("token").value = "";
   byId("login").hidden = true; byId("who").hidden = false; byId("logout").focus();
   byId("tail-state").textContent = "Choose what to follow.";
