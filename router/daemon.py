@@ -11,7 +11,7 @@ import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -34,8 +34,9 @@ from router.dialects.launchdarkly import LaunchDarkly
 from router.dialects.statsig import Statsig
 from router.errors import Fatal
 from router.http.app import create_app
-from router.http.guard import Guard
+from router.http.guard import Application, Guard
 from router.http.ingest import Ingest
+from router.http.requests import RequestLog
 from router.http.server import Server, ServerSettings
 from router.http.services import Services, StreamLimits
 from router.http.sockets import Listener, open_listeners
@@ -162,7 +163,11 @@ async def run(
     )
     # Listened to from the beginning: a signal during a long recovery, or in the moment after READY, must not kill.
     receiver = trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    with receiver as signals, _watched_end():
+    with ExitStack() as stack:
+        signals = stack.enter_context(receiver)
+        stack.enter_context(_watched_end())
+        for listener in listeners:
+            stack.callback(listener.close)
         try:
             await _run(
                 config, reread, curtain or Curtain(), listeners, threads, clock, random, announce, notifier, signals
@@ -318,7 +323,8 @@ def _front(config: Config, services: Services, listeners: tuple[Listener, ...]) 
         tls_cert=server.tls_cert,
         tls_key=server.tls_key,
     )
-    return ingest, guard, Server(guard, listeners, settings)
+    front: Application = RequestLog(guard, services.random) if config.log.requests else guard
+    return ingest, guard, Server(front, listeners, settings)
 
 
 def _tree(
@@ -388,8 +394,6 @@ def not_in_force(config: Config) -> list[str]:
     found = []
     if config.webhooks:
         found.append("webhook")
-    if config.log.requests:
-        found.append("log.requests")
     return found
 
 

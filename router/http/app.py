@@ -20,6 +20,7 @@ from router.http.ingest import Ingest
 from router.http.metrics import MetricsReader
 from router.http.panel import Panel
 from router.http.quarantine import QuarantineReader
+from router.http.requests import ROUTE
 from router.http.services import Services
 from router.http.streams import Streams
 
@@ -43,6 +44,7 @@ def create_app(services: Services, dialects: Sequence[Dialect], ingest: Ingest) 
     ruled = rules.RULES | rules.of_dialects(dialects)
     Docs(ruled, dialects).attach(app)
     gate.enforce(app, services, ruled)
+    app.before_request(_note_route)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _server_error)
     return app
@@ -124,6 +126,11 @@ def _response(reply: Reply) -> Response:
     for name, value in reply.headers:
         response.headers.add(name, value)
     return response
+
+
+async def _note_route() -> None:
+    if request.url_rule is not None:
+        request.scope[ROUTE] = request.url_rule.rule  # type: ignore[typeddict-unknown-key]  # ours, for `RequestLog`
 
 
 async def _http_error(error: Exception) -> Response:

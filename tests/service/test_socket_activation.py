@@ -1,46 +1,16 @@
 """Restarts under load with a socket that is held by the service manager: connections wait, none is refused."""
 
 import contextlib
-import http.client
-import json
 import socket
 import threading
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.crash.load import Reader, key_of
+from tests.crash.load import Poster, Reader, key_of
 from tests.service.manager import Manager
 
 RESTARTS = 3
 POSTERS = 4
-
-
-@dataclass(slots=True)
-class Poster:
-    """Posts one event on a new connection, again and again."""
-
-    number: int
-    port: int
-    acknowledged: list[str] = field(default_factory=list)
-    troubles: list[str] = field(default_factory=list)
-
-    def run(self, stop: threading.Event) -> None:
-        while not stop.is_set():
-            key = f"{self.number}/{len(self.acknowledged) + len(self.troubles)}"
-            body = json.dumps([{"kind": "custom", "key": key, "creationDate": 1, "contextKeys": {"user": "u"}}])
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-            with contextlib.closing(connection):
-                try:
-                    connection.request("POST", "/bulk", body, {"Authorization": "sdk-demo"})
-                    status = connection.getresponse().status
-                except (OSError, http.client.HTTPException) as error:
-                    self.troubles.append(f"{key}: {error!r}")
-                    continue
-            if status == 202:
-                self.acknowledged.append(key)
-            else:
-                self.troubles.append(f"{key}: {status}")
 
 
 def test_no_post_is_refused_and_nothing_is_lost(tmp_path: Path) -> None:
