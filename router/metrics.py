@@ -194,7 +194,32 @@ def of_environments(environments: Mapping[EnvironmentName, Environment], engine:
     return source
 
 
-def of_streams(audience: Audience) -> Source:
+def of_forwards(environments: Mapping[EnvironmentName, Environment]) -> Source:
+    def source() -> Iterator[Metric]:
+        by = ("environment", "forward")
+        lag = GaugeMetricFamily("router_forward_lag_events", "Durable events that wait to be forwarded.", labels=by)
+        last = GaugeMetricFamily("router_forward_last_success_seconds", "Unix time of the latest success.", labels=by)
+        requests = CounterMetricFamily("router_forward_requests", "Requests to the target.", labels=by)
+        retries = CounterMetricFamily("router_forward_retries", "Those that were tries again.", labels=by)
+        size = CounterMetricFamily("router_forward_bytes", "Bytes of bodies sent.", labels=by)
+        events = CounterMetricFamily("router_forward_events", "Events by what became of them.", labels=(*by, "outcome"))
+        for name, environment in environments.items():
+            for forwarding in environment.forwardings:
+                found = forwarding.statistics()
+                labels = (str(name), found.name)
+                lag.add_metric(labels, found.lag)
+                last.add_metric(labels, found.delivered_at / 1000)
+                requests.add_metric(labels, found.requests)
+                retries.add_metric(labels, found.retries)
+                size.add_metric(labels, found.bytes)
+                for outcome in ("delivered", "skipped", "unsendable", "set_aside", "lost"):
+                    events.add_metric((*labels, outcome), getattr(found, outcome))
+        yield from (lag, last, requests, retries, size, events)
+
+    return source
+
+
+def of_streams(audience: Audience, environments: Mapping[EnvironmentName, Environment]) -> Source:
     def source() -> Iterator[Metric]:
         by = ("environment",)
         open_ = GaugeMetricFamily("router_streams_open", "Streams that are open.", labels=by)
@@ -210,6 +235,13 @@ def of_streams(audience: Audience) -> Source:
             delivered.add_metric(labels, found.delivered)
             gaps.add_metric(labels, found.gaps)
         yield from (open_, lag, opened, delivered, gaps)
+        behind = GaugeMetricFamily(
+            "router_consumer_lag_events", "Events after its acknowledged cursor.", labels=("environment", "consumer")
+        )
+        for name, known in environments.items():
+            for consumer, events in known.consumers.statistics().lag.items():
+                behind.add_metric((str(name), consumer), events)
+        yield behind
         yield _counter("router_streams_refused", "Streams refused for want of room.", audience.refused)
 
     return source
@@ -232,6 +264,12 @@ def of_http(guard: Callable[[], GuardStatistics], server: Callable[[], ServerSta
         yield _counter("router_http_aborted_connections", "Connections reset after a drain.", connections.aborted)
         yield _counter("router_http_evicted_connections", "Idle connections closed to make room.", connections.evicted)
         yield _counter("router_http_cut_connections", "Connections ended: they took nothing.", connections.cut)
+        admission = connections.admission
+        yield _gauge("router_http_addresses", "Addresses that connections come from.", admission.addresses)
+        turned = CounterMetricFamily("router_http_turned_away", "Connections turned away.", labels=("reason",))
+        turned.add_metric(("address",), admission.crowded)
+        turned.add_metric(("all",), admission.full)
+        yield turned
         yield _counter("router_http_failed_connections", "Connections ended by a fault of ours.", connections.failed)
 
     return source
