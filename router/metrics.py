@@ -19,7 +19,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from router import __version__
-from router.actors.health import Health, State
+from router.actors.health import Health
 from router.actors.registry import Registry
 from router.histogram import HistogramStatistics
 from router.http.audience import Audience
@@ -278,7 +278,7 @@ def of_http(guard: Callable[[], GuardStatistics], server: Callable[[], ServerSta
 def of_actors(registry: Registry) -> Source:
     def source() -> Iterator[Metric]:
         by = ("actor",)
-        state = GaugeMetricFamily("router_actor_state", "1 for the state it is in, else 0.", labels=(*by, "state"))
+        state = GaugeMetricFamily("router_actor_state", "1, with the state it is in.", labels=(*by, "state"))
         age = GaugeMetricFamily("router_actor_progress_age_seconds", "Time since its latest progress.", labels=by)
         restarts = CounterMetricFamily("router_actor_restarts", "Restarts that nobody asked for.", labels=by)
         taken = CounterMetricFamily("router_actor_messages", "Messages taken.", labels=by)
@@ -291,8 +291,7 @@ def of_actors(registry: Registry) -> Source:
         expired = CounterMetricFamily("router_mailbox_expired", "Messages skipped: nobody waited any more.", labels=by)
         for health in _everyone(registry):
             labels = (health.name,)
-            for possible in State:
-                state.add_metric((health.name, possible.value), health.state is possible)
+            state.add_metric((health.name, health.state.value), 1)
             age.add_metric(labels, health.progress_age)
             restarts.add_metric(labels, health.restarts)
             mailbox = health.mailbox
