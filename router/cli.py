@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from router.actors.supervisor import RestartsExceeded
 from router.clocks import SystemClock
 from router.commands import backup as copies
 from router.commands import export as exports
+from router.commands import status as statuses
 from router.commands.client import Client, Unanswered
 from router.commands.tail import Selection, follow
 from router.credentials import Scope, digest, new_token
@@ -29,6 +31,7 @@ from router.pipeline.rebuild import rebuild as rebuild_insights
 from router.redaction import Redactor
 from router.store.engine import Damaged, Locked, NoSpace
 from router.systemd import Notifier
+from router.tuning import tune
 
 FAILED = 1
 BAD_CONFIGURATION = 2
@@ -74,10 +77,7 @@ def _serve(settings: config.Config, reread: Callable[[], config.Config] | None, 
             click.echo(_paste(next((url for url in running.addresses if url.startswith("http")), "")))
         sys.stdout.flush()
 
-    daemon.calm_collector()
-    daemon.raise_file_limit()
-    daemon.tidy_allocator()
-    daemon.share_interpreter()
+    tune()
     try:
         trio.run(_run, settings, reread, announce, curtain)
     except Locked:
@@ -104,12 +104,20 @@ async def _run(
 
 @main.command()
 @click.option("--config", "path", type=click.Path(path_type=Path), default=DEFAULT_CONFIG, show_default=True)
-def check(path: Path) -> None:
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
+def check(path: Path, as_json: bool) -> None:
     """Validate a configuration and print every fault with its place."""
     try:
         settings = config.read(path, environ=os.environ)
     except config.ConfigurationError as error:
-        _report(error)
+        if not as_json:
+            _report(error)
+        faults = [{"place": fault.place, "message": fault.message} for fault in error.faults]
+        click.echo(json.dumps({"good": False, "faults": faults}, ensure_ascii=False))
+        raise SystemExit(BAD_CONFIGURATION) from None
+    if as_json:
+        click.echo(json.dumps({"good": True, "faults": []}))
+        return
     click.echo(f"{path}: good; {len(settings.environments)} environments, {len(settings.tokens)} tokens")
 
 
@@ -148,6 +156,19 @@ def rebuild(path: Path | None, data: Path | None) -> None:
 ROUTER_URL = "http://127.0.0.1:8080"
 _url = click.option("--url", default=ROUTER_URL, show_default=True, envvar="ROUTER_URL", help="Address of the router.")
 _token = click.option("--token", envvar="ROUTER_TOKEN", help="API token; read from $ROUTER_TOKEN too.")
+
+
+@main.command()
+@_url
+@_token
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
+def status(url: str, token: str | None, as_json: bool) -> None:
+    """Show the actors, environments and streams of a running router. Exits 0 when it is healthy, else 1."""
+    try:
+        healthy = statuses.show(Client(url, token), shutil.get_terminal_size().columns, as_json=as_json)
+    except Unanswered as error:
+        _fail(FAILED, str(error))
+    raise SystemExit(0 if healthy else FAILED)
 
 
 @main.command()

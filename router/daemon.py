@@ -4,15 +4,12 @@ The engine is no actor: it is open around the tree, since nothing below could go
 never be retried in the same process.
 """
 
-import ctypes
 import faulthandler
-import gc
 import os
-import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -35,8 +32,9 @@ from router.dialects.launchdarkly import LaunchDarkly
 from router.dialects.statsig import Statsig
 from router.errors import Fatal
 from router.http.app import create_app
-from router.http.guard import Guard
+from router.http.guard import Application, Guard
 from router.http.ingest import Ingest
+from router.http.requests import RequestLog
 from router.http.server import Server, ServerSettings
 from router.http.services import Services, StreamLimits
 from router.http.sockets import Listener, open_listeners
@@ -49,16 +47,15 @@ from router.pipeline.forwards import Forwards
 from router.pipeline.space import Space
 from router.pipeline.sweeper import Sweeper
 from router.pipeline.syncer import Syncer
+from router.pulse import recover
 from router.reload import Reload, admission_limits, follow, guard_limits, retention
 from router.store.engine import Damaged, Engine, NoSpace
 from router.store.meta import Meta
 from router.store.threads import Threads
 from router.systemd import Notifier
+from router.watch import Watch
 
 COMMITTER_MAILBOX = 4096
-M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # mallopt(3), <malloc.h>
-SWITCH = 0.0005  # seconds
-LARGE_BLOCK = 256 * 1024  # bytes
 CORE_BUDGET = 20.0  # seconds for environments and committer to drain; they hold at most a few groups
 LAST_RESORT = 15.0  # seconds after all budgets are spent until the process is ended from outside the loop
 
@@ -109,41 +106,6 @@ async def open_engine(path: Path, threads: Threads) -> AsyncIterator[Engine]:
             await threads.maintenance(engine.close)
 
 
-def calm_collector() -> None:
-    """Make the cyclic garbage collector look less often; for the process that serves, once, when all is imported.
-
-    A post of 50 events makes some 250 tracked objects that reference counting frees again. At the default threshold of
-    700 the collector took 23 % of the processor under load (measured with py-spy), and a post 1.9 ms instead of 1.0.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
-
-
-def tidy_allocator() -> None:
-    """Make large blocks go back to the system when they are freed; where the C library is glibc.
-
-    By itself it raises, at every large free, the size up to which blocks come from its heaps. Bodies of megabytes then
-    leave holes there, one heap for every thread: 60 refused bodies of 9 MB left 530 MB (measured).
-    """
-    library = ctypes.CDLL(None)
-    if hasattr(library, "gnu_get_libc_version"):
-        library.mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK)
-        library.mallopt(M_ARENA_MAX, 2)
-
-
-def share_interpreter() -> None:
-    """Let the loop have the interpreter back soon from a thread that takes a large body apart. At the default of 5 ms a
-    post beside one waited that long after every system call: 100 ms together instead of 20 (measured)."""
-    sys.setswitchinterval(SWITCH)
-
-
-def raise_file_limit() -> None:
-    """Let this process open as many files as it may: each connection is one, and the usual default is 1,024."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
 @contextmanager
 def _watched_end() -> Iterator[None]:
     try:
@@ -171,8 +133,6 @@ async def run(
         RestartsExceeded: an actor that everything depends on failed again and again.
     """
     clock = clock or SystemClock()
-    if settings := not_in_force(config):
-        _log.warning("settings that this version does not act on yet", settings=settings)
     random = random or Random()  # noqa: S311 - jitter, not a secret
     threads = Threads()
     listeners = open_listeners(
@@ -183,7 +143,11 @@ async def run(
     )
     # Listened to from the beginning: a signal during a long recovery, or in the moment after READY, must not kill.
     receiver = trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    with receiver as signals, _watched_end():
+    with ExitStack() as stack:
+        signals = stack.enter_context(receiver)
+        stack.enter_context(_watched_end())
+        for listener in listeners:
+            stack.callback(listener.close)
         try:
             await _run(
                 config, reread, curtain or Curtain(), listeners, threads, clock, random, announce, notifier, signals
@@ -222,7 +186,10 @@ async def _run(
     notifier: Notifier,
     signals: AsyncIterator[int],
 ) -> None:
-    async with open_engine(config.storage.path, threads) as engine:
+    async with AsyncExitStack() as stack:
+        path = config.storage.path
+        opening = open_engine(path, threads)
+        engine = await recover(notifier, path, lambda: stack.enter_async_context(opening))
         registry = Registry(clock)
         meta = Meta(engine)
         committer: Mailbox[Fragment] = Mailbox("committer", COMMITTER_MAILBOX)
@@ -248,7 +215,8 @@ async def _run(
         checkpoints = Checkpoints(engine, threads)
         services = _services(config, clock, environments, registry, space, threads, checkpoints, random)
         sweeper = _sweeper(services, engine, meta, threads, space, environments)
-        guard, server = _front(config, services, listeners)
+        ingest, guard, server = _front(config, services, listeners)
+        watch = Watch(services, ingest, guard, server, engine, notifier)
         reload = Reload(
             reread,
             services,
@@ -262,7 +230,7 @@ async def _run(
             followers=[forwards.follow, keep_insights],
         )
         root = _tree(
-            config, services, environments, committer, space, sweeper, engine, threads, server, registry, random
+            config, services, environments, committer, space, sweeper, engine, threads, server, registry, random, watch
         )
         async with trio.open_nursery() as nursery:
             handle = await nursery.start(_run_tree, root, nursery.cancel_scope)
@@ -331,9 +299,10 @@ def _services(
     return services
 
 
-def _front(config: Config, services: Services, listeners: tuple[Listener, ...]) -> tuple[Guard, Server]:
+def _front(config: Config, services: Services, listeners: tuple[Listener, ...]) -> tuple[Ingest, Guard, Server]:
     server = config.server
-    guard = Guard(create_app(services, _dialects(config), Ingest(services)), limits=guard_limits(config))
+    ingest = Ingest(services)
+    guard = Guard(create_app(services, _dialects(config), ingest), limits=guard_limits(config))
     settings = ServerSettings(
         keep_alive_timeout=server.keep_alive_timeout,
         drain_timeout=server.drain_timeout,
@@ -344,7 +313,8 @@ def _front(config: Config, services: Services, listeners: tuple[Listener, ...]) 
         tls_cert=server.tls_cert,
         tls_key=server.tls_key,
     )
-    return guard, Server(guard, listeners, settings)
+    front: Application = RequestLog(guard, services.random) if config.log.requests else guard
+    return ingest, guard, Server(front, listeners, settings)
 
 
 def _tree(
@@ -359,9 +329,15 @@ def _tree(
     server: Server,
     registry: Registry,
     random: Random,
+    watch: Watch,
 ) -> Supervisor:
     fsync = config.storage.durability is Durability.FSYNC
     stamps = Stamps(services.clock, max((ledger.log.last_arrival for ledger in environments.ledgers()), default=0))
+
+    def make_committer() -> Committer:
+        ledgers = environments.ledgers
+        return Committer(engine, threads, stamps, ledgers, space, fsync=fsync, commits=watch.commits)
+
     syncer = Child(
         "syncer", lambda: Syncer(engine, threads, environments.ledgers, interval=config.storage.sync_interval)
     )
@@ -373,7 +349,9 @@ def _tree(
             [
                 Child(
                     "committer",
-                    lambda: Committer(engine, threads, stamps, environments.ledgers, space, fsync=fsync),
+                    lambda: Committer(
+                        engine, threads, stamps, environments.ledgers, space, fsync=fsync, commits=watch.commits
+                    ),
                     mailbox=committer,
                     stop_budget=CORE_BUDGET / 2,
                 ),
@@ -391,7 +369,7 @@ def _tree(
         lambda: Front(services, environments, server),
         stop_budget=config.server.drain_timeout + 5,
     )
-    return Supervisor("root", Strategy.REST_FOR_ONE, [core, front], registry=registry, random=random)
+    return Supervisor("root", Strategy.REST_FOR_ONE, [core, front, watch.child()], registry=registry, random=random)
 
 
 async def _run_tree(
@@ -404,14 +382,6 @@ async def _run_tree(
 def insights_ages(config: Config) -> dict[EnvironmentName, float | None]:
     """Seconds that the insights of each environment are kept, None for ever."""
     return {environment.name: environment.insights_age for environment in config.environments}
-
-
-def not_in_force(config: Config) -> list[str]:
-    """Settings of `config` that this version accepts but does not act on yet."""
-    found = []
-    if config.log.requests:
-        found.append("log.requests")
-    return found
 
 
 def _budget(config: Config) -> float:

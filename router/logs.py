@@ -5,8 +5,9 @@ router's own secrets do not stand in one at all.
 """
 
 import logging
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from io import StringIO
 from typing import Any, Final, TextIO
 
@@ -19,6 +20,7 @@ _CONTROLS: Final = (
     *(*range(0x20), *range(0x7F, 0xA0), 0x061C),
     *(*range(0x200E, 0x2010), *range(0x2028, 0x202F), *range(0x2066, 0x206A)),
 )
+_PRIORITIES: Final = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 _ESCAPED: Final = {code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" for code in _CONTROLS}
 _ESCAPED_LINES: Final = {code: text for code, text in _ESCAPED.items() if code not in (0x09, 0x0A)}
 
@@ -34,6 +36,7 @@ def configure(level: str = "info", form: str = "auto", curtain: Curtain | None =
     """Send everything, the standard library's loggers included, to standard error.
 
     level: a name of the logging module. form: `json`, `console`, or `auto`: console on a terminal, else JSON.
+    In systemd's journal each line has the priority of its level.
     """
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
     shared: list[Any] = [
@@ -57,6 +60,7 @@ def configure(level: str = "info", form: str = "auto", curtain: Curtain | None =
     handler.setFormatter(
         _Covered(
             curtain or Curtain(),
+            journal=is_journal(os.environ, 2),
             foreign_pre_chain=shared,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
         )
@@ -72,13 +76,33 @@ def configure(level: str = "info", form: str = "auto", curtain: Curtain | None =
 
 
 class _Covered(structlog.stdlib.ProcessorFormatter):
-    def __init__(self, curtain: Curtain, **options: Any) -> None:  # noqa: ANN401 - structlog's own
+    def __init__(self, curtain: Curtain, *, journal: bool, **options: Any) -> None:  # noqa: ANN401 - structlog's own
         super().__init__(**options)
         self._curtain = curtain
+        self._journal = journal
 
     def format(self, record: logging.LogRecord) -> str:
         line = super().format(record).encode("utf-8", "backslashreplace")
-        return self._curtain.redact(line).decode("utf-8", "replace")
+        text = self._curtain.redact(line).decode("utf-8", "replace")
+        if not self._journal:
+            return text
+        prefix = f"<{priority(record.levelno)}>"
+        return prefix + text.replace("\n", f"\n{prefix}")
+
+
+def priority(level: int) -> int:
+    """syslog's number (syslog(3)) for a level of the logging module."""
+    return next((number for least, number in _PRIORITIES if level >= least), 7)
+
+
+def is_journal(environ: Mapping[str, str], descriptor: int) -> bool:
+    """Whether what is written to `descriptor` goes to the journal by itself: systemd says which stream that is
+    (systemd.exec(5), JOURNAL_STREAM), and a shell in between may have put another in its place."""
+    try:
+        status = os.fstat(descriptor)
+    except OSError:
+        return False
+    return environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 
 def _escape_controls(_logger: object, _name: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:

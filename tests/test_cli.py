@@ -1,5 +1,6 @@
 """The command: its exit statuses, and one sentence for every error."""
 
+import json
 import re
 import subprocess
 import sys
@@ -41,6 +42,25 @@ def test_check_prints_every_fault_with_its_place(tmp_path: Path) -> None:
     assert done.returncode == 2
     for place in ("server.max_body", "server.bind[0]", "environment[0].key"):
         assert f"{place}:" in done.stderr
+
+
+def test_check_tells_programs_too(tmp_path: Path) -> None:
+    path = tmp_path / "router.toml"
+    path.write_text('[server]\nmax_body = "a lot"\n')
+    bad = run("check", "--json", "--config", str(path))
+    path.write_text("")
+    good = run("check", "--json", "--config", str(path))
+
+    assert (bad.returncode, json.loads(bad.stdout)["faults"][0]["place"]) == (2, "server.max_body")
+    assert (good.returncode, json.loads(good.stdout)) == (0, {"good": True, "faults": []})
+
+
+def test_the_shell_completes_commands_and_options() -> None:
+    environ = {"_ROUTER_COMPLETE": "bash_complete", "COMP_WORDS": "router st", "COMP_CWORD": "1", "PATH": "/usr/bin"}
+    tool = Path(sys.executable).parent / "router"
+    done = subprocess.run([tool], env=environ, capture_output=True, text=True, check=False)
+
+    assert done.stdout.split() == ["plain,status"]
 
 
 def test_serve_refuses_a_broken_configuration(tmp_path: Path) -> None:

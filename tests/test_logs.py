@@ -1,10 +1,16 @@
 """Logs: one line per happening, whoever logs it."""
 
+import contextlib
 import json
 import subprocess
 import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
 
 import pytest
+
+from tests.process import router
 
 SCRIPT = """
 import logging, structlog
@@ -105,3 +111,73 @@ def test_the_routers_own_secrets_are_covered(form: str) -> None:
     assert "failed" in done.stderr
     assert "sdk-secret-1" not in done.stderr
     assert "[redacted:" in done.stderr
+
+
+JOURNAL = """
+import os, stat
+status = os.fstat(2)
+os.environ["JOURNAL_STREAM"] = f"{{status.st_dev}}:{{status.st_ino + {other}}}"
+"""
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_in_the_journal_each_line_has_its_priority(form: str) -> None:
+    script = JOURNAL.format(other=0) + SCRIPT.format(level="info", form=form) + BUG
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    lines = done.stderr.splitlines()
+
+    assert lines[0].startswith("<6>")
+    assert lines[1].startswith("<4>")
+    assert all(line.startswith("<3>") for line in lines[2:])
+    if form == "json":
+        assert [json.loads(line[3:])["level"] for line in lines] == ["info", "warning", "error"]
+
+
+def test_elsewhere_there_are_no_priorities() -> None:
+    """Although a shell has passed the variable on."""
+    script = JOURNAL.format(other=1) + SCRIPT.format(level="info", form="json")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr.startswith("{")
+
+
+def test_requests_are_lines_when_asked_for_and_hold_no_secret(tmp_path: Path) -> None:
+    config = tmp_path / "router.toml"
+    config.write_text('[server]\nbind = ["127.0.0.1:0"]\n[log]\nrequests = true\n' + CONFIG)
+    with router(tmp_path / "data", config) as process:
+        for path, key in (
+            ("/bulk", "sdk-good"),
+            ("/events/bulk/client-in-the-path", ""),
+            ("/nowhere/sdk-lost?k=5", ""),
+        ):
+            request = urllib.request.Request(
+                process.url + path, b"[]", {"Authorization": key, "X-Request-Id": "trace-1"}
+            )
+            with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(request, timeout=10) as answer:
+                assert answer.headers["X-Request-Id"] == "trace-1"
+        assert process.stop() == 0
+        text = process.errors.read_text()
+    found = [line for line in map(json.loads, text.splitlines()) if line["event"] == "request"]
+
+    assert [(line["path"], line["status"]) for line in found] == [
+        ("/bulk", 202),
+        ("/events/bulk/{client_side_id}", 404),
+        ("unknown", 404),
+    ]
+    assert {line["request"] for line in found} == {"trace-1"}
+    for secret in ("sdk-good", "client-in-the-path", "sdk-lost", "k=5"):
+        assert secret not in text
+
+
+CONFIG = """
+[[environment]]
+project = "default"
+key = "production"
+sdk_keys = ["sdk-good"]
+"""
+
+BUG = """
+try:
+    raise ValueError("two\\nlines")
+except ValueError:
+    structlog.get_logger("a").exception("a bug")
+"""

@@ -86,6 +86,12 @@ class Trial:
         self.over = trio.Event()
         self.error: Exception | None = None
 
+    async def outcome(self) -> None:
+        """Wait until it is over; raises what it failed with."""
+        await self.over.wait()
+        if self.error is not None:
+            raise self.error
+
 
 class Life:
     """One incarnation.

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import trio
 
@@ -16,6 +16,12 @@ RECENT: Final = 8  # endings kept for an operator; enough to see the pattern of 
 Listener = Callable[[str, ExitStatus, Exception | None], None]
 
 
+class Overseer(Protocol):
+    """What a running supervisor does for an operator; see `Supervisor.restart`."""
+
+    async def restart(self, name: str) -> None: ...
+
+
 class Handle:
     """One actor, over all its incarnations. Supervisors write it; everyone else reads `health`."""
 
@@ -24,6 +30,7 @@ class Handle:
         self.mailbox: Mailbox[Any] | None = None
         self.stall_after: float | None = None
         self.parent: Handle | None = None
+        self.overseer: Overseer | None = None
         self.children: dict[str, Handle] = {}
         self.context: Context[Any] | None = None
         self.hung = False
@@ -157,6 +164,23 @@ class Registry:
         """Names of the actors that count as stalled now, or were cancelled for it and have not ended yet."""
         now = trio.current_time()
         return tuple(handle.name for handle in self._handles.values() if handle.hung or handle.stall(now) is not None)
+
+    async def restart(self, name: str) -> None:
+        """Start an actor anew because an operator asked for it, parked or running, and wait until it has started.
+
+        Raises:
+            KeyError: there is none of that name.
+            ValueError: it is the root, which only a restart of the process brings back.
+            RuntimeError: its supervisor does not run.
+            Interrupted: its supervisor stopped before it had started.
+            Exception: what it failed with before it had started.
+        """
+        handle = self._handles[name]
+        if handle.parent is None:
+            raise ValueError(f"{name} is the root of all actors: restart the router instead")
+        if handle.parent.overseer is None or handle.parent.context is None:
+            raise RuntimeError(f"{handle.parent.name}, which keeps {name}, does not run: restart that one first")
+        await handle.parent.overseer.restart(name)
 
     def handle(self, name: str) -> Handle:
         """For supervisors.

@@ -135,7 +135,7 @@ class Supervisor:
         trial = Trial(Occasion.ADDED)
         self._admit(child, trial)
         self._wake()
-        await _outcome(trial)
+        await trial.outcome()
 
     async def remove(self, name: str) -> None:
         """Stop a child in order and forget it. When this returns its task has ended, however long that took; cancelling
@@ -175,7 +175,23 @@ class Supervisor:
         slot.wanted = True
         trial = slot.trial = Trial(Occasion.REVIVED)
         self._wake()
-        await _outcome(trial)
+        await trial.outcome()
+
+    async def restart(self, name: str) -> None:
+        """`revive` a child, also one that runs, whose incarnation is cancelled first, or that waits for a restart."""
+        self._running()
+        slot = self._find(name)
+        if not slot.wanted:
+            await self.revive(name)
+            return
+        trial = slot.trial = slot.trial or Trial(Occasion.REVIVED)
+        now = slot.due = trio.current_time()
+        if slot.life is not None and slot.life.verdict is None:
+            slot.life.cancel(ExitStatus.STOPPED, "an operator asked for it", now + slot.child.stop_budget)
+            slot.handle.enter(State.STOPPING)
+            self._recycle_after(slot)
+        self._wake()
+        await trial.outcome()
 
     def statistics(self) -> SupervisorStatistics:
         states = [slot.handle.state for slot in self._slots]
@@ -337,6 +353,9 @@ class Supervisor:
         slot.row = self._backoff.row(slot.row, uptime)
         slot.due = now + self._backoff.delay(slot.row, self._random)
         slot.handle.enter(State.BACKOFF)
+        self._recycle_after(slot)
+
+    def _recycle_after(self, slot: Slot) -> None:
         if self._strategy is Strategy.REST_FOR_ONE:
             for later in self._slots[self._slots.index(slot) + 1 :]:
                 later.recycle = later.life is not None
@@ -369,6 +388,7 @@ class Supervisor:
         if self._handle is not None:
             raise RuntimeError(f"supervisor {self.name} has been run already: its Child.factory must make a new one")
         self._handle = handle
+        handle.overseer = self
         declared = {child.name for child in self._declared}
         for name, stale in list(handle.children.items()):
             if name not in declared:
@@ -416,9 +436,3 @@ class Supervisor:
 
     def _wake(self) -> None:
         self._news.set()
-
-
-async def _outcome(trial: Trial) -> None:
-    await trial.over.wait()
-    if trial.error is not None:
-        raise trial.error

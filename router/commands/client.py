@@ -21,8 +21,8 @@ class Client:
         self._url = url.rstrip("/")
         self._token = token
 
-    def call(self, method: str, path: str) -> Any:  # noqa: ANN401 - JSON
-        """The answer's JSON, None where it has no body.
+    def call(self, method: str, path: str, *, also: tuple[int, ...] = ()) -> Any:  # noqa: ANN401 - JSON
+        """The answer's JSON, None where it has no body. also: statuses of errors that are answers here.
 
         Raises:
             Unanswered: no answer, or an error.
@@ -33,6 +33,8 @@ class Client:
             with urllib.request.urlopen(asked, timeout=TIMEOUT) as answer:  # noqa: S310 - checked above
                 body = answer.read()
         except urllib.error.HTTPError as error:
+            if error.code in also:
+                return json.loads(error.read())
             raise Unanswered(f"{self._url}{path} answered {error.code}: {_message(error.read())}") from error
         except OSError as error:
             reason = getattr(error, "reason", error)

@@ -18,7 +18,10 @@ from router.http.headers import harden
 from router.http.health import Health
 from router.http.ingest import Ingest
 from router.http.insights import InsightsReader
+from router.http.metrics import MetricsReader
+from router.http.panel import Panel
 from router.http.quarantine import QuarantineReader
+from router.http.requests import ROUTE
 from router.http.services import Services
 from router.http.streams import Streams
 from router.http.webhooks import Webhooks
@@ -40,9 +43,12 @@ def create_app(services: Services, dialects: Sequence[Dialect], ingest: Ingest) 
     InsightsReader(services).attach(app)
     if services.checkpoints is not None:
         Backups(services.checkpoints).attach(app)
+    MetricsReader(services).attach(app)
+    Panel(services).attach(app)
     ruled = rules.RULES | rules.of_dialects(dialects)
     Docs(ruled, dialects).attach(app)
     gate.enforce(app, services, ruled)
+    app.before_request(_note_route)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _server_error)
     return app
@@ -124,6 +130,11 @@ def _response(reply: Reply) -> Response:
     for name, value in reply.headers:
         response.headers.add(name, value)
     return response
+
+
+async def _note_route() -> None:
+    if request.url_rule is not None:
+        request.scope[ROUTE] = request.url_rule.rule  # type: ignore[typeddict-unknown-key]  # ours, for `RequestLog`
 
 
 async def _http_error(error: Exception) -> Response:

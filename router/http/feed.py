@@ -35,6 +35,8 @@ class Feed:
     """
 
     def __init__(self, services: Services, environment: Environment, asked: Asked, start: Start) -> None:
+        self.environment = environment.name
+        self.consumer = asked.consumer
         self._environment = environment
         self._heartbeat = services.streams.heartbeat
         self._lines = asked.lines

@@ -29,6 +29,7 @@ from router.errors import Busy, Fault, Interrupted, Rejected
 from router.http import cors
 from router.http.rates import Rates, RateStatistics
 from router.http.services import Services
+from router.http.tally import Tally, TallyStatistics
 from router.names import EnvironmentName
 from router.pipeline.environments import Environment
 from router.pipeline.ledger import Append, Committed, Relayed
@@ -43,6 +44,9 @@ _PLAIN: Final = (b"[", b"{", b"")
 MOST_ASIDE: Final = 1000  # items of one request that are kept in quarantine: each is a row
 RETRY_AFTER: Final = 1  # seconds; SDKs that retry at all do so after one
 PARKED_RETRY_AFTER: Final = 60  # seconds; someone has to look at it first
+
+
+Decoded = tuple[Append, list[str]]  # what is to be kept, and the kinds of its events
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ class Ingest:
         self._duplicates = 0
         self._set_aside = 0
         self._refused = dict.fromkeys((fault.value for fault in Fault), 0)
+        self._tally = Tally()
 
     async def post(self, dialect: Dialect, route: Route, request: Request, *, oversize: bool = False) -> Reply:
         """Answer one event post; a 2xx only after its events are durable at the configured level.
@@ -76,6 +81,8 @@ class Ingest:
         oversize: the body was larger than `max_body` and is not in `request`.
         """
         self._received += 1
+        begun = trio.current_time()
+        outcome = Fault.UNAVAILABLE.value
         name: EnvironmentName | None = None
         try:
             environment, used = self._environment(dialect, route, request)
@@ -86,7 +93,9 @@ class Ingest:
                 raise Rejected(Fault.MALFORMED, f"the body has more than {limit} bytes: send smaller batches")
             receipt = await self._keep(dialect, route, request, environment, used)
             reply = dialect.accepted(route, receipt)
+            outcome = "duplicate" if receipt.duplicate else "accepted"
         except Rejected as error:
+            outcome = error.fault.value
             reply = self._refuse(dialect, route, Refusal(error.fault, error.message))
         except Busy as error:
             reply = self._refuse(dialect, route, Refusal(Fault.UNAVAILABLE, error.message, error.retry_after))
@@ -98,6 +107,7 @@ class Ingest:
             _log.exception("an event post failed", dialect=dialect.name, endpoint=route.endpoint)
             message = "the router failed on this request; its log says why"
             reply = self._refuse(dialect, route, Refusal(Fault.UNAVAILABLE, message, RETRY_AFTER))
+        self._tally.answered(dialect.name, outcome, len(request.body), trio.current_time() - begun)
         return self._with_cors(route, request, reply, name)
 
     def preflight(self, dialect: Dialect, route: Route, request: Request) -> Reply:
@@ -118,6 +128,10 @@ class Ingest:
     def statistics(self) -> IngestStatistics:
         refused, rates = dict(self._refused), self._rates.statistics()
         return IngestStatistics(self._received, self._stored, self._duplicates, self._set_aside, refused, rates)
+
+    def tally(self) -> TallyStatistics:
+        """What became of every post and of every event, by environment and dialect."""
+        return self._tally.statistics()
 
     def _environment(self, dialect: Dialect, route: Route, request: Request) -> tuple[Environment, str]:
         """Where the request's events belong, and the fingerprint of the credential that it shows."""
@@ -159,17 +173,23 @@ class Ingest:
         self, dialect: Dialect, route: Route, request: Request, environment: Environment, used: str
     ) -> Receipt:
         services = self._services
-        if reasons := services.readiness():
+        # While it drains the router still keeps what comes: only its readiness is refused.
+        if not services.drain.begun and (reasons := services.readiness()):
             raise Busy("; ".join(reasons), retry_after=RETRY_AFTER)
         if environment.fault is not None:
             raise Busy(environment.fault, retry_after=PARKED_RETRY_AFTER)
         if len(request.body) > (PACKED if request.body[:1] not in _PLAIN else LARGE):
-            append = _or_raise(await services.threads.decode(partial(self._attempt, dialect, route, request, used)))
+            append, kinds = _or_raise(
+                await services.threads.decode(partial(self._attempt, dialect, route, request, used))
+            )
         else:
-            append = self._append(dialect, route, request, used)
+            append, kinds = self._append(dialect, route, request, used)
         if not append.count and not append.set_aside and append.relayed is None:
             return Receipt(None, services.durability)
-        committed: Committed = await environment.mailbox.ask(append, timeout=services.ask_timeout)
+        reasons = [item.reason for item in append.set_aside]
+        with self._tally.enter(environment.name, dialect.name, kinds, reasons) as entry:
+            committed: Committed = await environment.mailbox.ask(append, timeout=services.ask_timeout)
+            entry.settle(committed)
         if not committed.duplicate:
             self._set_aside += len(append.set_aside)
         if not append.count:
@@ -179,7 +199,9 @@ class Ingest:
         offsets = (committed.first, committed.last) if committed.last >= committed.first else None
         return Receipt(offsets, services.durability, committed.duplicate)
 
-    def _attempt(self, dialect: Dialect, route: Route, request: Request, used: str) -> Append | Rejected:
+    def _attempt(
+        self, dialect: Dialect, route: Route, request: Request, used: str
+    ) -> tuple[Append, list[str]] | Rejected:
         """As `_append`, for a thread: a refusal without its traceback, which holds the body, and on its way between
         threads ends up in a circle that only the collector undoes (measured: 15 MB a bomb)."""
         try:
@@ -187,9 +209,9 @@ class Ingest:
         except Rejected as error:
             return Rejected(error.fault, error.message)
 
-    def _append(self, dialect: Dialect, route: Route, request: Request, used: str) -> Append:
-        """Decode and pack in one go: the events are freed before the wait for the disk. Held over it by 64 requests at
-        once they were cold when they were freed and cost a post 100 µs more (measured)."""
+    def _append(self, dialect: Dialect, route: Route, request: Request, used: str) -> Decoded:
+        """Decode and pack in one go; also the kinds of the events, which are freed before the wait for the disk. Held
+        over it by 64 requests at once they were cold when they were freed and cost a post 100 µs more (measured)."""
         server = self._services.config.server
         redact = self._services.redact
         bounds = Bounds(self._services.max_inflated, redact, server.max_ratio, server.max_events)
@@ -205,13 +227,14 @@ class Ingest:
         if batch.identity is not None or batch.event_identities:
             request_identity = None if batch.identity is None else digest(batch.identity)
             identities = Identities(request_identity, tuple(batch.event_identities or ()))
+        kinds = [event.kind for event in batch.events]
         if batch.origin is not None:
             relayed = _relayed(batch, batch.origin)
-            return Append(b"", len(batch.events), NO_IDENTITIES, set_aside, relayed)
+            return Append(b"", len(batch.events), NO_IDENTITIES, set_aside, relayed), kinds
         # Sending the events on needs the key that they came with, and a secret is not stored: what names it will do.
         batch.facts["key"] = used
         body = pack_body(dialect.name, route.endpoint, batch.facts, batch.events)
-        return Append(body, len(batch.events), identities, set_aside)
+        return Append(body, len(batch.events), identities, set_aside), kinds
 
     def _refuse(self, dialect: Dialect, route: Route, refusal: Refusal) -> Reply:
         self._refused[refusal.fault.value] += 1
@@ -244,7 +267,7 @@ def _flatten(batch: Batch, levels: int) -> None:
         batch.set_aside.append(SetAside(f"the event nests deeper than {levels} levels", event.raw))
 
 
-def _or_raise(outcome: Append | Rejected) -> Append:
+def _or_raise(outcome: Decoded | Rejected) -> Decoded:
     if isinstance(outcome, Rejected):
         try:
             raise outcome

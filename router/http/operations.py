@@ -75,7 +75,8 @@ _EXPAND: Final = {"expand": ("experiments", TEXT)}
 _PAGE: Final = ("a page", None)
 
 OPERATIONS: Final[Mapping[str, Mapping[str, Operation]]] = {
-    "/": {"GET": Operation("The dashboard", {200: _PAGE}, content="text/html")},
+    "/": {"GET": Operation("The dashboard", {200: _PAGE, 401: ("the same, to log in", None)}, content="text/html")},
+    "/dashboard/{}": {"GET": Operation("What its page loads", {200: ("a file", None), 404: _MISSING}, content="*/*")},
     "/api/v2/engineering-insights/flag-events": {
         "GET": Operation(
             "Flag changes with what they did to evaluations",
@@ -132,6 +133,15 @@ OPERATIONS: Final[Mapping[str, Mapping[str, Operation]]] = {
     "/health": {"GET": Operation("Both, version and environments", {200: ("ready", _HEALTH), 503: ("not", _HEALTH)})},
     "/health/actors": {"GET": Operation("The tree of actors", {200: ("its root", _ACTOR)})},
     "/health/actors/{}": {"GET": Operation("One actor", {200: ("the actor", _ACTOR), 404: _MISSING})},
+    "/health/actors/{}/restart": {
+        "POST": Operation(
+            "Start an actor anew, parked or running",
+            {200: ("the actor, which runs", _ACTOR), 400: _BAD, 404: _MISSING, 503: _LATER},
+        )
+    },
+    "/health/streams": {
+        "GET": Operation("Streams that are open", {200: ("the oldest", record(open=INTEGER, items=listed(OBJECT)))})
+    },
     "/health/live": {"GET": Operation("Whether the loop turns", {200: ("it does", record(status=TEXT))})},
     "/health/ready": {
         "GET": Operation("Whether events can be made durable", {200: ("they can", _READY), 503: ("not now", _READY)})

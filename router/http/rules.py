@@ -56,13 +56,13 @@ ADMIN: Final = Rule(Kind.SCOPE, Scope.ADMIN)
 OPERATOR: Final = Rule(Kind.OPERATOR, Scope.ADMIN)
 
 RULES: Final[dict[str, Rule]] = {
-    "/": OPERATOR,
+    "/": OPEN,  # a page without data, on which one logs in; it says 401 itself
     "/api/v2/*": INSIGHTS,
     "/backups": OPERATOR,
     "/backups/*": OPERATOR,
     "/consumers": STREAM,
     "/consumers/*": STREAM,
-    "/dashboard/*": OPERATOR,
+    "/dashboard/*": OPEN,
     "/docs": OPERATOR,
     "/docs/*": OPERATOR,
     "/events": Rule(Kind.SCOPE, Scope.STREAM, STREAM_CORS),

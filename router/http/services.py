@@ -8,6 +8,7 @@ from router.actors.registry import Registry
 from router.clocks import Clock
 from router.config import Config
 from router.credentials import Keyring
+from router.http.audience import Audience
 from router.names import EnvironmentName
 from router.pipeline.checkpoints import Checkpoints
 from router.pipeline.environments import Environment
@@ -40,7 +41,8 @@ class Services:
 
     readiness: reasons why events cannot be made durable now; empty when they can. origins: allowed to browsers, by
     environment, or None for the server's own. durability: the configured level, said in every accepted answer. damaged:
-    environments that cannot be opened, and why. config: the whole configuration in force.
+    environments that cannot be opened, and why. config: the whole configuration in force. metrics: the text of
+    `GET /metrics`; None where nothing is measured. audience: where streams are counted.
     """
 
     clock: Clock
@@ -62,3 +64,5 @@ class Services:
     checkpoints: Checkpoints | None = None
     config: Config = field(default_factory=Config)
     threads: Threads = field(default_factory=Threads)
+    metrics: Callable[[], bytes] | None = None
+    audience: Audience = field(default_factory=Audience)

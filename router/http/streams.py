@@ -14,6 +14,7 @@ from router import sse
 from router.credentials import Token
 from router.errors import Rejected
 from router.http import access, cors, gate, problems
+from router.http.audience import Seat
 from router.http.feed import RETRY_RANGE, Feed
 from router.http.rules import STREAM_CORS as CORS
 from router.http.services import Services
@@ -48,6 +49,7 @@ class Streams:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._feeds: dict[Feed, str] = {}
+        self._seats: dict[Feed, Seat] = {}
         self._held: Counter[str] = Counter()
         self._opened = 0
         self._refused = 0
@@ -71,9 +73,11 @@ class Streams:
         start = begin(environment, asked)
         if len(self._feeds) >= limits.most:
             self._refused += 1
+            services.audience.refused += 1
             raise NoRoom(f"all {limits.most} streams are taken")
         if limits.most_of_token and self._held[token.name] >= limits.most_of_token:
             self._refused += 1
+            services.audience.refused += 1
             raise NoRoom(f"all {limits.most_of_token} streams of the token {token.name} are taken")
         return Feed(services, environment, asked, start)
 
@@ -82,10 +86,14 @@ class Streams:
         self._feeds[feed] = token.name
         self._held[token.name] += 1
         self._opened += 1
+        services = self._services
+        seat = services.audience.seat(feed.environment, services.clock.now(), feed.statistics, consumer=feed.consumer)
+        self._seats[feed] = seat.__enter__()
 
     def leave(self, feed: Feed) -> None:
         """The stream has ended, however."""
         name = self._feeds.pop(feed)
+        self._seats.pop(feed).__exit__(None, None, None)
         self._held[name] -= 1
         if not self._held[name]:
             del self._held[name]

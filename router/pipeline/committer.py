@@ -14,6 +14,7 @@ from router.actors.actor import Context
 from router.actors.mailbox import Envelope
 from router.clocks import Stamps
 from router.errors import Busy
+from router.histogram import SIZES, Histogram, HistogramStatistics
 from router.pipeline.ledger import Append, Ledger
 from router.pipeline.space import Space
 from router.store.engine import Batch, Engine, NoSpace, Stalled
@@ -37,7 +38,8 @@ class Fragment:
 @dataclass(frozen=True, slots=True)
 class CommitterStatistics:
     """groups: commits, one sync each; fragments: requests in them; largest: most requests in one group; duplicates:
-    events that were known already; stalls: write stalls waited out; refused: requests refused on a full disk."""
+    events that were known already; stalls: write stalls waited out; refused: requests refused on a full disk; sizes:
+    requests in a group; seconds: from a group's first step to its answers; syncs: seconds of its sync."""
 
     groups: int
     fragments: int
@@ -45,12 +47,44 @@ class CommitterStatistics:
     duplicates: int
     stalls: int
     refused: int
+    sizes: HistogramStatistics
+    seconds: HistogramStatistics
+    syncs: HistogramStatistics
+
+
+class Commits:
+    """The running counts, over all incarnations of the committer."""
+
+    def __init__(self) -> None:
+        self.groups = 0
+        self.fragments = 0
+        self.largest = 0
+        self.duplicates = 0
+        self.stalls = 0
+        self.refused = 0
+        self.sizes = Histogram(SIZES)
+        self.seconds = Histogram()
+        self.syncs = Histogram()
+
+    def statistics(self) -> CommitterStatistics:
+        return CommitterStatistics(
+            self.groups,
+            self.fragments,
+            self.largest,
+            self.duplicates,
+            self.stalls,
+            self.refused,
+            self.sizes.statistics(),
+            self.seconds.statistics(),
+            self.syncs.statistics(),
+        )
 
 
 class Committer:
     """Actor. Takes `Fragment`s, in the order of its mailbox.
 
     fsync: whether an answer waits for the disk; without, what is answered survives the process but not the host.
+    commits: where it counts; given by whoever reads on over its incarnations.
     """
 
     def __init__(
@@ -62,6 +96,7 @@ class Committer:
         space: Space,
         *,
         fsync: bool = True,
+        commits: Commits | None = None,
     ) -> None:
         self._engine = engine
         self._threads = threads
@@ -69,12 +104,7 @@ class Committer:
         self._ledgers = ledgers
         self._space = space
         self._fsync = fsync
-        self._groups = 0
-        self._fragments = 0
-        self._largest = 0
-        self._duplicates = 0
-        self._stalls = 0
-        self._refused = 0
+        self._commits = commits or Commits()
 
     async def run(self, context: Context[Fragment]) -> None:
         # An incarnation before this one may have died between its write and its sync: what it wrote becomes durable
@@ -106,6 +136,7 @@ class Committer:
         return [first, *context.inbox.receive_queued(MAX_GROUP - 1)]
 
     async def _commit(self, context: Context[Fragment], group: list[Envelope[Fragment]]) -> None:
+        begun = trio.current_time()
         stamp = self._stamps.next()
         touched = {envelope.message.ledger: None for envelope in group}
         batch = Batch()
@@ -117,7 +148,7 @@ class Committer:
         except NoSpace as error:
             for ledger in touched:
                 ledger.retract()
-            self._refused += len(group)
+            self._commits.refused += len(group)
             self._space.refused()
             for envelope in group:
                 envelope.fail(Busy(f"the disk is full, nothing was stored: {error}", retry_after=5))
@@ -128,16 +159,21 @@ class Committer:
             raise
         for ledger in touched:
             ledger.advance(stamp)
+        commits = self._commits
         if self._fsync:
+            written = trio.current_time()
             with context.waiting_on("sync", limit=SYNC_LIMIT):
                 await self._threads.sync(self._engine.sync)
-        self._groups += 1
-        self._fragments += len(group)
-        self._largest = max(self._largest, len(group))
+            commits.syncs.observe(trio.current_time() - written)
+        commits.groups += 1
+        commits.fragments += len(group)
+        commits.largest = max(commits.largest, len(group))
+        commits.sizes.observe(len(group))
+        commits.seconds.observe(trio.current_time() - begun)
         for ledger in touched:
             ledger.publish()
         for envelope, answer in zip(group, answers, strict=True):
-            self._duplicates += answer.duplicates
+            commits.duplicates += answer.duplicates
             envelope.reply(answer)
 
     async def _write(self, context: Context[Fragment], batch: Batch) -> None:
@@ -145,13 +181,11 @@ class Committer:
             try:
                 self._engine.write(batch)
             except Stalled:
-                self._stalls += 1
+                self._commits.stalls += 1
                 with context.waiting_on("write stall", limit=STALL_LIMIT):
                     await trio.sleep(STALL_PAUSE)
             else:
                 return
 
     def statistics(self) -> CommitterStatistics:
-        return CommitterStatistics(
-            self._groups, self._fragments, self._largest, self._duplicates, self._stalls, self._refused
-        )
+        return self._commits.statistics()

@@ -1,5 +1,6 @@
 """Headless Chromium, driven over the WebDriver protocol (W3C WebDriver 2) by plain HTTP."""
 
+import base64
 import contextlib
 import json
 import re
@@ -77,6 +78,24 @@ class Browser:
         """What the page's console said since this was last asked, with the network errors that scripts cannot see."""
         found = _call("POST", f"{self._session}/se/log", {"type": "browser"})
         return "\n".join(entry["message"] for entry in found)
+
+    def resize(self, width: int, height: int, *, phone: bool = False) -> None:
+        """Show the page in a viewport of this size, in CSS pixels."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone}
+        body = {"cmd": "Emulation.setDeviceMetricsOverride", "params": metrics}
+        _call("POST", f"{self._session}/goog/cdp/execute", body)
+
+    def screenshot(self, *, whole: bool = False) -> bytes:
+        """A PNG of the viewport, or of the `whole` page."""
+        body = {"cmd": "Page.captureScreenshot", "params": {"captureBeyondViewport": whole}}
+        found = _call("POST", f"{self._session}/goog/cdp/execute", body)
+        return base64.b64decode(found["data"])
+
+    def keys(self, text: str) -> None:
+        """Type on the keyboard, wherever the focus is."""
+        strokes = [{"type": kind, "value": letter} for letter in text for kind in ("keyDown", "keyUp")]
+        body = {"actions": [{"type": "key", "id": "keyboard", "actions": strokes}]}
+        _call("POST", f"{self._session}/actions", body)
 
     def close(self) -> None:
         _call("DELETE", self._session)

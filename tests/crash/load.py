@@ -62,6 +62,33 @@ class Sender:
         return int(first), int(last)
 
 
+@dataclass(slots=True)
+class Poster:
+    """Posts one event on a new connection, again and again."""
+
+    number: int
+    port: int
+    acknowledged: list[str] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+
+    def run(self, stop: threading.Event) -> None:
+        while not stop.is_set():
+            key = f"{self.number}/{len(self.acknowledged) + len(self.troubles)}"
+            body = json.dumps([{"kind": "custom", "key": key, "creationDate": 1, "contextKeys": {"user": "u"}}])
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+            with contextlib.closing(connection):
+                try:
+                    connection.request("POST", "/bulk", body, {"Authorization": "sdk-demo"})
+                    status = connection.getresponse().status
+                except (OSError, http.client.HTTPException) as error:
+                    self.troubles.append(f"{key}: {error!r}")
+                    continue
+            if status == 202:
+                self.acknowledged.append(key)
+            else:
+                self.troubles.append(f"{key}: {status}")
+
+
 class Reader:
     """Follows the stream in a thread and reconnects with its last cursor whenever it is cut."""
 

@@ -41,7 +41,7 @@ async def test_live_and_ready_need_no_token(tmp_path: Path) -> None:
 
 async def test_the_rest_needs_the_scope_admin_from_afar(tmp_path: Path) -> None:
     async with application(tmp_path) as (_running, app):
-        for path in ("/health", "/health/actors", "/health/actors/committer"):
+        for path in ("/health", "/health/actors", "/health/streams", "/health/actors/committer"):
             assert (await get(app, path))[0] == 401
             assert (await get(app, path, authorization="Bearer api-1"))[0] == 403
             assert (await get(app, path, authorization="Bearer api-all"))[0] == 200
@@ -87,3 +87,19 @@ async def test_an_unknown_actor_is_a_404_that_says_where_to_look(tmp_path: Path)
         status, body = await get(app, "/health/actors/nobody", authorization="Bearer api-all")
         assert (status, body["code"]) == (404, "not_found")
         assert "GET /health/actors" in str(body["message"])
+
+
+async def test_an_operator_starts_an_actor_anew(tmp_path: Path) -> None:
+    async with application(tmp_path) as (running, app):
+        client = app.test_client()
+        far, path = {"client": ("192.0.2.1", 1)}, "/health/actors/default/production/partition/restart"
+        assert (await client.post(path, scope_base=far)).status_code == 401
+        assert (await client.post(path, scope_base=far, headers={"Authorization": "Bearer api-1"})).status_code == 403
+        answer = await client.post(path, scope_base=far, headers={"Authorization": "Bearer api-all"})
+        found = json.loads(await answer.get_data())
+        assert (answer.status_code, found["state"], found["restarts"]) == (200, "running", 0)
+        assert found["recent"][-1]["status"] == "stopped", "what became of the one before"
+        local = {"client": ("127.0.0.1", 1)}
+        for name, status in (("nobody", 404), ("root", 400)):
+            assert (await client.post(f"/health/actors/{name}/restart", scope_base=local)).status_code == status
+        assert running.services.registry.find("committer").state.value == "running"
