@@ -15,6 +15,7 @@ from router.credentials import CredentialKind, Scope
 from router.dialects.cloudevents_events import Reading, elements, read, read_relayed
 from router.dialects.dialect import Batch, Bounds, Claim, Receipt, Refusal, Reply, Request, Route
 from router.dialects.inflate import inflate
+from router.dialects.json import bound_count
 from router.errors import Fault, Rejected
 from router.names import Cursor, EnvironmentName
 from router.ranges import Span
@@ -74,7 +75,9 @@ class CloudEvents:
             Rejected: the body as a whole cannot be read, or its content type is none of CloudEvents'.
         """
         headers = request.headers
-        body = bounds.redact(inflate(request.body, headers.get("content-encoding", ""), bounds.max_inflated))
+        coding = headers.get("content-encoding", "")
+        body = bounds.redact(inflate(request.body, coding, bounds.max_inflated, bounds.max_ratio))
+        bound_count(body, bounds.max_events)
         try:
             reading = _read(request, body)
         except ValueError as error:

@@ -258,7 +258,10 @@ def _relayed(batch: Batch, origin: Origin) -> Relayed:
 
 
 def _flatten(batch: Batch, levels: int) -> None:
-    """Set aside what nests deeper than `levels`: it would stay in the log for readers whose parsers break on it."""
+    """Set aside what nests deeper than `levels`: it would stay in the log for readers whose parsers break on it. Not of
+    another router's entries, which are kept whole: it has looked already."""
+    if batch.portions:
+        return
     deep = [place for place, event in enumerate(batch.events) if deeper_than(event.raw, levels)]
     for place in reversed(deep):
         event = batch.events.pop(place)

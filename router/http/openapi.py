@@ -46,7 +46,7 @@ def plain(rule: str) -> str:
 
 
 def describe(routes: Map, rules: Mapping[str, Rule], dialects: Sequence[Dialect]) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of an application.
+    """The OpenAPI 3.0 document, the newest that the page at `/docs` reads, of an application.
 
     Raises:
         LookupError: an endpoint is not in `operations`.
@@ -64,7 +64,7 @@ def describe(routes: Map, rules: Mapping[str, Rule], dialects: Sequence[Dialect]
             for method in sorted(methods):
                 paths.setdefault(path, {})[method.lower()] = _of_ours(_operation(path, method), path, method, rule)
     return {
-        "openapi": "3.1.0",
+        "openapi": "3.0.3",
         "info": {
             "title": "router",
             "version": __version__,

@@ -157,7 +157,7 @@ OPERATIONS: Final[Mapping[str, Mapping[str, Operation]]] = {
     "/metrics": {
         "GET": Operation("Prometheus metrics", {200: ("the text format", None), 404: _MISSING}, content="text/plain")
     },
-    "/openapi.json": {"GET": Operation("This description", {200: ("OpenAPI 3.1", OBJECT)})},
+    "/openapi.json": {"GET": Operation("This description", {200: ("OpenAPI 3.0", OBJECT)})},
     "/quarantine": {
         "GET": Operation(
             "What could not be taken in, newest first, and why",

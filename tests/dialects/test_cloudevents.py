@@ -127,3 +127,18 @@ def test_refusals(fault: Fault, status: int) -> None:
     reply = DIALECT.refused(ROUTE, Refusal(fault, "why", 7))
     assert (reply.status, json.loads(reply.body)) == (status, {"message": "why"})
     assert ("Retry-After", "7") in reply.headers or fault is not Fault.UNAVAILABLE
+
+
+def test_a_batch_of_too_many_is_refused_before_it_is_read() -> None:
+    dialect = CloudEvents()
+    request = Request(
+        "POST",
+        dialect.routes[0].path,
+        {},
+        {},
+        {"content-type": "application/cloudevents-batch+json"},
+        b"[" + b",".join([b"{}"] * 60) + b"]",
+        1,
+    )
+    with pytest.raises(Rejected, match="more than 50 events"):
+        dialect.decode(dialect.routes[0], request, Bounds(max_events=50))

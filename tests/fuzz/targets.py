@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from router.config import ConfigurationError, SecretSource, load
+from router.dialects import generic_changes, launchdarkly_changes, statsig_changes
 from router.dialects.cloudevents import CloudEvents
 from router.dialects.dialect import Bounds, Dialect, Request
 from router.dialects.inflate import inflate
@@ -93,6 +94,18 @@ def clients(data: bytes) -> None:
     access.presented({"authorization": text}, {"token": text})
 
 
+def webhooks(data: bytes) -> None:
+    """The first line is a signature, under every header that vendors use; the rest is the body."""
+    signature, _, rest = data.partition(b"\n")
+    text = signature.decode("latin-1")
+    names = ("x-ld-signature", "x-statsig-signature", "x-statsig-request-timestamp", "x-hub-signature-256")
+    statsig_changes.handshake(rest)
+    for module in (generic_changes, launchdarkly_changes, statsig_changes):
+        assert not module.verify(dict.fromkeys(names, text), rest, "whsec-fuzz", 1_700_000_000_000)
+        with suppress(ValueError):
+            module.read(rest, 1_700_000_000_000)
+
+
 def configuration(data: bytes) -> None:
     with suppress(ConfigurationError):
         load(data.decode("utf-8", "replace"), source="fuzz", secrets=SecretSource())
@@ -102,6 +115,5 @@ def frames(data: bytes) -> None:
     Parser().feed(data)
 
 
-TARGETS: dict[str, Callable[[bytes], None]] = {
-    target.__name__: target for target in (body, headers, decompression, json, cursors, clients, configuration, frames)
-}
+_ALL = (body, headers, webhooks, decompression, json, cursors, clients, configuration, frames)
+TARGETS: dict[str, Callable[[bytes], None]] = {target.__name__: target for target in _ALL}

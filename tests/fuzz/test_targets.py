@@ -25,6 +25,8 @@ SEEDS: Final = (
     b"2026-01-01T00:00:00+23:59",
     b"198.51.100.1, 127.0.0.1, ::ffff:10.0.0.1, fe80::1%eth0",
     b"id: 1\ndata: {}\n\nevent: gap\ndata: x\r\rretry: 5\n\n",
+    b'v0=00\n{"data":[{"action":"updated","flag":"f","change_id":"1","created_at":1,"created_by":"me"}]}',
+    b'\xff\n{"_id":"1","date":1,"accesses":[{"action":"updateOn","resource":"proj/p:env/e:flag/f"}]}',
     gzip.compress(b"[" + EVENT + b"]"),
     zlib.compress(b"[]"),
     zstd_bomb(100),
