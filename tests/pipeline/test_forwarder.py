@@ -180,7 +180,7 @@ async def test_a_parked_forward_looks_again_and_goes_on(bench: Bench) -> None:
     seen: list[tuple[State, str]] = []
     async with bench.running(play.child):
         await play.append(1)
-        await until(lambda: play.forwarding.state is State.PARKED)
+        await until(lambda: (bench.registry.find("forwarder").waiting_on or "").startswith("parked"))
         seen.append((play.forwarding.state, play.forwarding.reason))
         zone = bench.registry.find("forwarder").waiting_on
         await play.until_idle()
