@@ -34,10 +34,12 @@ from router.errors import Fatal
 from router.http.app import create_app
 from router.http.guard import Application, Guard
 from router.http.ingest import Ingest
+from router.http.lane import Lane
 from router.http.requests import RequestLog
 from router.http.server import Server, ServerSettings
 from router.http.services import Services, StreamLimits
 from router.http.sockets import Listener, open_listeners
+from router.http.streams import Streams
 from router.logs import Curtain
 from router.names import EnvironmentName
 from router.pipeline.checkpoints import Checkpoints
@@ -302,7 +304,8 @@ def _services(
 def _front(config: Config, services: Services, listeners: tuple[Listener, ...]) -> tuple[Ingest, Guard, Server]:
     server = config.server
     ingest = Ingest(services)
-    guard = Guard(create_app(services, _dialects(config), ingest), limits=guard_limits(config))
+    dialects, streams = _dialects(config), Streams(services)
+    guard = Guard(create_app(services, dialects, ingest, streams), limits=guard_limits(config))
     settings = ServerSettings(
         keep_alive_timeout=server.keep_alive_timeout,
         drain_timeout=server.drain_timeout,
@@ -314,7 +317,10 @@ def _front(config: Config, services: Services, listeners: tuple[Listener, ...]) 
         tls_key=server.tls_key,
     )
     front: Application = RequestLog(guard, services.random) if config.log.requests else guard
-    return ingest, guard, Server(front, listeners, settings)
+    # A line for every request is the plain route's to write.
+    fast = server.fast_lane and not config.log.requests
+    lane = Lane(services, dialects, ingest, streams, guard) if fast else None
+    return ingest, guard, Server(front, listeners, settings, lane)
 
 
 def _tree(

@@ -27,7 +27,9 @@ from router.http.streams import Streams
 from router.http.webhooks import Webhooks
 
 
-def create_app(services: Services, dialects: Sequence[Dialect], ingest: Ingest) -> QuartTrio:
+def create_app(
+    services: Services, dialects: Sequence[Dialect], ingest: Ingest, streams: Streams | None = None
+) -> QuartTrio:
     """All endpoints over `services`. Limits of size and time are the guard's, which must be around it."""
     app = QuartTrio("router", static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=None, BODY_TIMEOUT=None, RESPONSE_TIMEOUT=None)
@@ -35,7 +37,7 @@ def create_app(services: Services, dialects: Sequence[Dialect], ingest: Ingest) 
         for route in dialect.routes:
             _add_route(app, services, ingest, dialect, route)
         _add_misdirected(app, services, dialect)
-    Streams(services).attach(app)
+    (streams or Streams(services)).attach(app)
     Consumers(services).attach(app)
     Health(services).attach(app)
     QuarantineReader(services).attach(app)

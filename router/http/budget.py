@@ -49,6 +49,13 @@ class ByteBudget:
             self._grant()
             raise
 
+    def try_take(self, size: int) -> bool:
+        """Take `size` bytes if there is room at once and nobody waits; whether that was so."""
+        if self._used + size > self._limit or self._waiting:
+            return False
+        self._give(size)
+        return True
+
     def give_back(self, holder: object, size: int) -> None:
         """`holder` is done with all its `size` bytes."""
         self._used -= size

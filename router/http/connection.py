@@ -85,6 +85,7 @@ class Connection(TCPServer):
     ) -> None:
         super().__init__(*arguments)
         self.cut = False
+        self.ahead = b""  # bytes of the first request that somebody else has read
         self._write_timeout = write_timeout
         self.ended = trio.Event()
         self._reading = trio.CancelScope()
@@ -139,6 +140,10 @@ class Connection(TCPServer):
         await self.protocol.handle(Closed())
 
     async def _read_until_closed(self) -> None:
+        if self.ahead:
+            data, self.ahead = self.ahead, b""
+            self.timer.heard()
+            await self.protocol.handle(RawData(data))
         while True:
             with self.timer.reading() as scope:
                 try:

@@ -38,6 +38,7 @@ class Feed:
         self.environment = environment.name
         self.consumer = asked.consumer
         self._environment = environment
+        self.environment = environment.name
         self._heartbeat = services.streams.heartbeat
         self._lines = asked.lines
         self._random = services.random

@@ -30,6 +30,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from router.http.admission import FULL, Admission, AdmissionLimits, AdmissionStatistics
 from router.http.connection import Connection
 from router.http.guard import Application
+from router.http.lane import Conversation, Lane
 from router.http.sockets import Listener
 
 HANDSHAKE_TIMEOUT: Final = 10.0  # seconds for TLS; hypercorn's minute would outlast every drain
@@ -80,7 +81,14 @@ class Server:
     """Serves `app` on `listeners`, as often as `serve` is called: each time on duplicates of their sockets, so that
     connections wait in the backlog while an incarnation is replaced."""
 
-    def __init__(self, app: Application, listeners: tuple[Listener, ...], settings: ServerSettings) -> None:
+    def __init__(
+        self,
+        app: Application,
+        listeners: tuple[Listener, ...],
+        settings: ServerSettings,
+        lane: Lane | None = None,
+    ) -> None:
+        self._lane = lane
         self._app = ASGIWrapper(app)
         self._listeners = listeners
         self._settings = settings
@@ -174,7 +182,8 @@ class Server:
         )
         self._open[stream] = connection
         try:
-            await connection
+            if await self._in_lane(connection, stream):
+                await connection
         except* Exception:  # noqa: BLE001 - whatever it is, it must not end the connections of others
             self._failed += 1
             _log.exception("a connection failed; the others go on")
@@ -185,6 +194,17 @@ class Server:
             connection.let_go()
             if not self._open:
                 self._empty.unpark_all()
+
+    async def _in_lane(self, connection: Connection, stream: _Stream) -> bool:
+        """Serve what the fast lane serves; whether the connection goes on with the plain route."""
+        if self._lane is None or not isinstance(stream, trio.SocketStream):
+            return True
+        conversation = Conversation(self._lane, stream, connection.timer, self._settings.write_timeout)
+        try:
+            connection.ahead = await conversation.run(self._settings.max_head) or b""
+        finally:
+            connection.cut = conversation.cut
+        return bool(connection.ahead)
 
     async def _drained(self, budget: float) -> None:
         with trio.move_on_after(budget):
