@@ -271,6 +271,10 @@ def of_http(guard: Callable[[], GuardStatistics], server: Callable[[], ServerSta
         turned.add_metric(("all",), admission.full)
         yield turned
         yield _counter("router_http_failed_connections", "Connections ended by a fault of ours.", connections.failed)
+        lane = connections.lane
+        yield _counter("router_lane_requests", "Posts answered in the fast lane.", lane.requests)
+        yield _counter("router_lane_streams", "Streams begun in the fast lane.", lane.streams)
+        yield _counter("router_lane_handed_connections", "Connections handed to the plain route.", lane.handed)
 
     return source
 

@@ -11,6 +11,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 START_TIMEOUT = 30.0
+PLAIN = """
+[server]
+bind = ["127.0.0.1:0"]
+fast_lane = false
+[[environment]]
+project = "default"
+key = "production"
+sdk_keys = ["sdk-demo"]
+mobile_keys = ["mob-demo"]
+client_side_ids = ["demo-client-side-id"]
+statsig_keys = ["secret-demo", "client-demo"]
+[[token]]
+name = "demo"
+token = "api-demo"
+scopes = ["stream", "insights", "ingest", "admin"]
+environments = ["*"]
+"""
+"""What `--demo` is configured as, without the fast lane."""
 
 
 class RouterProcess:

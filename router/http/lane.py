@@ -289,7 +289,7 @@ class Conversation:
             b"content-type: text/event-stream; charset=utf-8\r\n",
             b"cache-control: no-cache, no-store, must-revalidate\r\nx-accel-buffering: no\r\n",
             b"x-content-type-options: nosniff\r\nconnection: close\r\n",
-            *(f"{name.lower()}: {value}\r\n".encode("latin-1") for name, value in granted),
+            *_lines(granted),
             lane.date(),
             b"\r\n",
         ]
@@ -315,3 +315,7 @@ class Conversation:
         except _GONE:
             pass
         scope.cancel(reason="the reader has gone")
+
+
+def _lines(headers: Sequence[tuple[str, str]]) -> list[bytes]:
+    return [f"{name.lower()}: {value}\r\n".encode("latin-1") for name, value in headers]

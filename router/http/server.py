@@ -30,7 +30,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from router.http.admission import FULL, Admission, AdmissionLimits, AdmissionStatistics
 from router.http.connection import Connection
 from router.http.guard import Application
-from router.http.lane import Conversation, Lane
+from router.http.lane import Conversation, Lane, LaneStatistics
 from router.http.sockets import Listener
 
 HANDSHAKE_TIMEOUT: Final = 10.0  # seconds for TLS; hypercorn's minute would outlast every drain
@@ -75,6 +75,7 @@ class ServerStatistics:
     evicted: int
     cut: int
     admission: AdmissionStatistics
+    lane: LaneStatistics
 
 
 class Server:
@@ -147,8 +148,9 @@ class Server:
 
     def statistics(self) -> ServerStatistics:
         admission = self._admission.statistics()
+        lane = LaneStatistics(0, 0, 0) if self._lane is None else self._lane.statistics()
         return ServerStatistics(
-            len(self._open), self._accepted, self._aborted, self._failed, self._evicted, self._cut, admission
+            len(self._open), self._accepted, self._aborted, self._failed, self._evicted, self._cut, admission, lane
         )
 
     async def _connection(self, config: Config, context: WorkerContext, stream: _Stream) -> None:
