@@ -17,10 +17,10 @@ import sys
 import tempfile
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests.process import router
+from tests.process import PLAIN, router
 
 SOURCE = Path(__file__).parents[2] / "shared" / "bench" / "post.c"
 EVENT = {
@@ -124,7 +124,12 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--batch", type=int, default=50, help="events in a post")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, router() as process, empty() as empty_port:
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        config = Path(folder) / "plain.toml"
+        config.write_text(PLAIN)
+        process = stack.enter_context(router(Path(folder) / "data", config))
+        empty_port = stack.enter_context(empty())
         binary = generator(Path(folder))
         body = Path(folder) / "body"
         body.write_bytes(events(options.batch))
