@@ -194,6 +194,29 @@ def of_environments(environments: Mapping[EnvironmentName, Environment], engine:
     return source
 
 
+def of_insights(environments: Mapping[EnvironmentName, Environment]) -> Source:
+    def source() -> Iterator[Metric]:
+        by = ("environment",)
+        lag = GaugeMetricFamily("router_indexer_lag_events", "Durable events not counted in insights yet.", labels=by)
+        changes = GaugeMetricFamily("router_insights_changes", "Flag changes held.", labels=by)
+        flags = GaugeMetricFamily("router_insights_flags", "Flags that are counted.", labels=by)
+        rows = CounterMetricFamily("router_insights_rows", "Rows of counts written.", labels=by)
+        unreadable = CounterMetricFamily("router_insights_unreadable", "Events that could not be counted.", labels=by)
+        out = CounterMetricFamily("router_insights_crowded_out", "Events of flags beyond the most counted.", labels=by)
+        for name, environment in environments.items():
+            labels = (str(name),)
+            found = environment.insights.statistics()
+            lag.add_metric(labels, max(0, environment.watermark.end - found.offset))
+            changes.add_metric(labels, found.changes)
+            flags.add_metric(labels, found.flags)
+            rows.add_metric(labels, found.rows)
+            unreadable.add_metric(labels, found.unreadable)
+            out.add_metric(labels, found.crowded_out)
+        yield from (lag, changes, flags, rows, unreadable, out)
+
+    return source
+
+
 def of_forwards(environments: Mapping[EnvironmentName, Environment]) -> Source:
     def source() -> Iterator[Metric]:
         by = ("environment", "forward")

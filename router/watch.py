@@ -33,6 +33,7 @@ class Watch:
             metrics.of_committer(self.commits.statistics),
             metrics.of_engine(engine),
             metrics.of_environments(services.environments, engine),
+            metrics.of_insights(services.environments),
             metrics.of_forwards(services.environments),
             metrics.of_streams(services.audience, services.environments),
             metrics.of_http(guard.statistics, server.statistics),
