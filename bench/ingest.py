@@ -23,6 +23,7 @@ from pathlib import Path
 from tests.process import PLAIN, router
 
 SOURCE = Path(__file__).parents[2] / "shared" / "bench" / "post.c"
+HEADERS = "Authorization: sdk-demo\r\nX-LaunchDarkly-Event-Schema: 4\r\n"  # as the SDKs of today send
 EVENT = {
     "kind": "feature",
     "creationDate": 1767225600123,
@@ -80,9 +81,7 @@ def events(count: int) -> bytes:
 def load(binary: Path, port: int, body: Path, *, connections: int, seconds: float) -> tuple[float, str]:
     """Posts per second, and the generator's own line."""
     command = [str(binary), str(port), "/bulk", str(connections), str(seconds), str(body), "application/json"]
-    line = subprocess.run(
-        [*command, "Authorization: sdk-demo\r\n"], capture_output=True, text=True, check=True
-    ).stdout.strip()
+    line = subprocess.run([*command, HEADERS], capture_output=True, text=True, check=True).stdout.strip()
     if "bad=0" not in line:
         raise SystemExit(f"posts were refused: {line}")
     return float(line.split("req/s=")[1].split()[0]), line

@@ -106,4 +106,4 @@ def unpack(stored: bytes) -> Entry:
         raise ValueError(f"not an entry: {error}") from error
     if version != VERSION:
         raise ValueError(f"entry version {version} is not known; this router reads version {VERSION}")
-    return Entry(arrived, dialect, endpoint, facts, tuple(Event._make(event) for event in events))
+    return Entry(arrived, dialect, endpoint, facts, tuple(map(Event._make, events)))

@@ -9,7 +9,7 @@ from typing import Final
 M_MMAP_THRESHOLD: Final = -3  # mallopt(3), <malloc.h>
 M_ARENA_MAX: Final = -8
 SWITCH: Final = 0.0005  # seconds
-LARGE_BLOCK: Final = 256 * 1024  # bytes
+LARGE_BLOCK: Final = 2 * 1024 * 1024  # bytes; with less, memtables cost 7 % of a post
 
 
 def tune() -> None:

@@ -50,7 +50,8 @@ def create_app(
     ruled = rules.RULES | rules.of_dialects(dialects)
     Docs(ruled, dialects).attach(app)
     gate.enforce(app, services, ruled)
-    app.before_request(_note_route)
+    if services.config.log.requests:
+        app.before_request(_note_route)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _server_error)
     return app

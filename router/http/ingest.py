@@ -262,7 +262,12 @@ def _flatten(batch: Batch, levels: int) -> None:
     another router's entries, which are kept whole: it has looked already."""
     if batch.portions:
         return
-    deep = [place for place, event in enumerate(batch.events) if deeper_than(event.raw, levels)]
+    # Nothing nests deeper than it has brackets, and hardly anything has so many: counting is all that most events cost.
+    deep = [
+        place
+        for place, event in enumerate(batch.events)
+        if (raw := event.raw).count(b"{") + raw.count(b"[") > levels and deeper_than(raw, levels)
+    ]
     for place in reversed(deep):
         event = batch.events.pop(place)
         if batch.event_identities is not None:

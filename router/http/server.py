@@ -286,8 +286,8 @@ class PlainProtocol(H11Protocol):
         await super()._send_error_response(400)
 
     async def _create_stream(self, request: h11.Request) -> None:
-        headers = request.headers.raw_items()
-        if any(name.lower() == b"upgrade" for name, _ in headers):
+        if any(name == b"upgrade" for name, _ in request.headers):
+            headers = request.headers.raw_items()
             request = h11.Request(
                 method=request.method,
                 target=request.target,
