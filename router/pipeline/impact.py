@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 from typing import Final
 
-from datasketches import hll_sketch
-
 from router.store.changes import Impact, Served
-from router.store.rollups import EVALUATION, EXPOSURE, MINUTE, Row, Seen, distinct
+from router.store.rollups import EVALUATION, EXPOSURE, MINUTE, Row, Seen
+from router.store.sketches import Sketch, distinct
 
 WINDOW: Final = 600  # seconds before and after (protocols/launchdarkly.md 4.2)
 UNCERTAIN: Final = 60  # seconds around a change in which a version tells better than a time
@@ -32,7 +31,7 @@ def assess(
     time: int,
     version: int | None,
     rows: Iterable[tuple[int, Row]],
-    sketches: Iterable[tuple[int, Seen, hll_sketch]] = (),
+    sketches: Iterable[tuple[int, Seen, Sketch]] = (),
 ) -> Impact:
     """The impact of a change at `time`, unix ms; `version` is the flag's since then, where that is known.
 
@@ -94,12 +93,12 @@ def _side(second: int, at: int, version: int | None, new: int | None) -> int | N
 def _contexts(
     at: int,
     version: int | None,
-    sketches: Iterable[tuple[int, Seen, hll_sketch]],
+    sketches: Iterable[tuple[int, Seen, Sketch]],
     values: dict[tuple[int | None, int | None], bytes],
 ) -> dict[bytes, tuple[int, int]]:
     """Distinct contexts by value. A sketch is of a whole minute, so one that the change is in counts by its version, or
     else by where most of the minute is."""
-    found: dict[bytes, tuple[list[hll_sketch], list[hll_sketch]]] = {}
+    found: dict[bytes, tuple[list[Sketch], list[Sketch]]] = {}
     for minute, seen, sketch in sketches:
         side = _side(minute * MINUTE + MINUTE // 2, at, seen.version, version)
         value = seen.value or values.get((seen.version, seen.number), b"")

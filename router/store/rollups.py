@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import msgpack
-from datasketches import hll_sketch, hll_union, tgt_hll_type
 
+from router.store import sketches
 from router.store.engine import Batch, Engine
+from router.store.sketches import Sketch
 
 FAMILY: Final = "rollups"
 MINUTE: Final = 60  # seconds
 HOUR_MINUTES: Final = 60
 MOST_VARIATIONS: Final = 200  # rows of one minute; further ones are counted together, since values are senders' data
 MOST_SKETCHES: Final = 32  # of one flag and minute
-LG_K: Final = 13  # 8192 registers: 1.2 % standard error, 4 KB when full; exact up to about 1000
 HOT: Final = 4096  # rows held in memory
 HOT_SKETCHES: Final = 1024  # minutes of flags whose sketches are held in memory
 
@@ -113,7 +113,7 @@ class Rollups:
         self._family = engine.family(FAMILY)
         self._prefix = number.to_bytes(4, "big")
         self._hot: dict[bytes, Row] = {}
-        self._hot_sketches: dict[bytes, dict[Seen, hll_sketch]] = {}
+        self._hot_sketches: dict[bytes, dict[Seen, Sketch]] = {}
         self._rows = 0
         self._sketches = 0
 
@@ -155,7 +155,7 @@ class Rollups:
             if sketch is None:
                 if len(held) >= MOST_SKETCHES:
                     of = Seen(None, None, OTHERS)
-                sketch = held.get(of) or held.setdefault(of, hll_sketch(LG_K, tgt_hll_type.HLL_4))
+                sketch = held.get(of) or held.setdefault(of, sketches.new())
             for name in names:
                 sketch.update(name)
             batch.put(self._family, prefix + msgpack.packb(of), sketch.serialize_compact())
@@ -170,14 +170,14 @@ class Rollups:
         second 0."""
         return self._scan(_HOURS, flag, first, end)
 
-    def sketches(self, flag: str, first: int, end: int) -> Iterator[tuple[int, Seen, hll_sketch]]:
+    def sketches(self, flag: str, first: int, end: int) -> Iterator[tuple[int, Seen, Sketch]]:
         """(minute, what it is of, sketch) of a flag's minutes."""
         start, stop = self._key(_SKETCHES, flag, first), self._key(_SKETCHES, flag, end)
         at = len(start)
         for key, value in self._family.scan(start, stop):
             if key[:at] not in self._hot_sketches:
                 minute = int.from_bytes(key[at - 4 : at], "big")
-                yield minute, Seen(*msgpack.unpackb(key[at:])), hll_sketch.deserialize(value)
+                yield minute, Seen(*msgpack.unpackb(key[at:])), sketches.read(value)
         for minute, prefix in self._held(_SKETCHES, flag, first, end, self._hot_sketches):
             for seen, sketch in self._hot_sketches[prefix].items():
                 yield minute, seen, sketch
@@ -252,10 +252,10 @@ class Rollups:
                 if key.startswith(prefix) and first <= (minute := int.from_bytes(key[-4:], "big")) < end:
                     yield minute, key
 
-    def _sketches_at(self, prefix: bytes) -> dict[Seen, hll_sketch]:
+    def _sketches_at(self, prefix: bytes) -> dict[Seen, Sketch]:
         end = prefix[:-4] + (int.from_bytes(prefix[-4:], "big") + 1).to_bytes(4, "big")
         return {
-            Seen(*msgpack.unpackb(key[len(prefix) :])): hll_sketch.deserialize(value)
+            Seen(*msgpack.unpackb(key[len(prefix) :])): sketches.read(value)
             for key, value in self._family.scan(prefix, end)
         }
 
@@ -266,15 +266,6 @@ class Rollups:
 def flag_key(flag: str) -> bytes:
     """The flag's key with an end that no other flag's key goes on after."""
     return flag.encode().replace(b"\0", b"\0\xff") + _FLAG_END
-
-
-def distinct(sketches: list[hll_sketch]) -> int:
-    """How many different contexts went into any of `sketches`."""
-    union = hll_union(LG_K)
-    for sketch in sketches:
-        union.update(sketch)
-    estimate: float = union.get_estimate()
-    return round(estimate)
 
 
 def _pack(row: Row) -> bytes:

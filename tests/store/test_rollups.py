@@ -20,9 +20,9 @@ from router.store.rollups import (
     Row,
     Seen,
     Variation,
-    distinct,
     flag_key,
 )
+from router.store.sketches import distinct
 
 MINUTE = 29_000_080  # the 40th minute of some hour
 ANY = 2**31
