@@ -139,7 +139,7 @@ class Subscription:
                     break
         except Unreadable as error:
             if self.offset == begin:
-                return self._gap(Gap(error.first, error.last, "damage"))
+                return self._gap(Gap(begin, error.last, "damage"))
             # What came before it goes out first; the next step meets the damage again.
         data = b"".join(parts)
         self._delivered += events

@@ -12,7 +12,7 @@ from typing import Final
 from router.names import EnvironmentName
 from router.pipeline.frames import Format
 from router.pipeline.watermark import Watermark
-from router.store.log import Log, Stored
+from router.store.log import Log, Stored, Unreadable
 
 MOST_BYTES: Final = 4 * 1024 * 1024  # of events' JSON; the frames of two formats make it about three times that
 NEAR: Final = 8192  # events behind the head within which a reader is worth caching for
@@ -109,7 +109,11 @@ class Tail:
         return TailStatistics(len(self._pieces), self._bytes, self._hits, self._misses)
 
     def _covers(self, offset: int) -> bool:
-        """Whether everything from `offset` to the watermark is held, after making it so where it is near enough."""
+        """Whether everything from `offset` to the watermark is held, after making it so where it is near enough. Of a
+        log that is damaged nothing is held: each reader then meets the damage in its own place."""
+        if self._log.fault is not None:
+            self._clear()
+            return False
         end = self._watermark.end
         pieces = self._pieces
         if not pieces or pieces[-1].end < end:
@@ -119,7 +123,11 @@ class Tail:
             if held is None or end - held > NEAR or held < self._log.low:
                 self._clear()
                 held = offset
-            self._extend(held, end)
+            try:
+                self._extend(held, end)
+            except Unreadable:
+                self._clear()
+                return False
         return bool(pieces) and pieces[0].first <= offset
 
     def _extend(self, start: int, end: int) -> None:

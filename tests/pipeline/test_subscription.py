@@ -12,6 +12,7 @@ from router.pipeline.subscription import CHUNK_BYTES, Chunk, Gap, Subscription
 from router.pipeline.tail import Tail
 from router.records import Entry, Event
 from router.store.engine import Batch
+from router.store.log import key_of
 from tests.pipeline.conftest import Bench, body
 
 
@@ -168,3 +169,21 @@ async def test_readers_at_the_same_place_share_what_is_made(bench: Bench) -> Non
         one = Subscription(bench.log, bench.watermark, tail, 2, style=style, wanted=wanted)
         assert await one.next() == Chunk(b"x", 1)
     assert len(made) <= 4
+
+
+async def test_what_stands_before_and_behind_damage_is_handed_out_and_the_damage_is_a_gap(bench: Bench) -> None:
+    """Also near the head, where the tail is shared, and by a reader that comes later."""
+    for _ in range(4):
+        append(bench, 2)
+    batch = Batch()
+    batch.delete(bench.engine.family(bench.log.row.family), key_of(4))
+    bench.engine.write(batch)
+    tail = Tail(bench.log, bench.watermark)
+    for _ in range(2):
+        some = Subscription(bench.log, bench.watermark, tail, 1, style=STYLE)
+        assert [await some.next() for _ in range(3)] == [
+            Chunk(b"1:n1 2:n0 3:n1 ", 3),
+            Gap(4, 5, "damage"),
+            Chunk(b"6:n0 7:n1 ", 2),
+        ]
+        assert some.offset == 8

@@ -1,13 +1,17 @@
 """The engine: all or nothing, told-apart failures, and a directory that is only ever this router's."""
 
+import gc
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from router.errors import Fatal
 from router.store.engine import Batch, Damaged, Engine
 
 
@@ -170,3 +174,46 @@ def test_settings_that_a_crash_left_half_written_are_written_anew(tmp_path: Path
     Engine.open(tmp_path / "db").close()
 
     assert json.loads((tmp_path / "db" / "rocksdict-config.json").read_text())["raw_mode"] is True
+
+
+def test_a_database_that_stopped_writing_is_opened_around_the_damaged_table(tmp_path: Path) -> None:
+    """A compaction that meets damage makes RocksDB refuse every write, of every family, from then on."""
+    engine = Engine.open(tmp_path / "db")
+    hurt, well = engine.family("hurt"), engine.family("well")
+    for part in range(3):
+        batch = Batch()
+        for number in range(400):
+            batch.put(hurt, b"%06d" % (number * 3 + part), os.urandom(100))
+        engine.write(batch)
+        hurt.map.flush(True)
+    engine.close()
+    table = sorted((tmp_path / "db").glob("*.sst"), key=lambda path: path.stat().st_size)[-1]
+    content = bytearray(table.read_bytes())
+    content[len(content) // 3] ^= 0xFF
+    table.write_bytes(content)
+
+    engine = Engine.open(tmp_path / "db")
+    hurt, well = engine.family("hurt"), engine.family("well")
+    with suppress(Damaged):
+        hurt.compact(b"", b"\xff")
+    batch = Batch()
+    batch.put(well, b"key", b"value")
+    with pytest.raises(Fatal, match="stopped all writes; started again"):
+        engine.write(batch)
+    hurt = well = None  # type: ignore[assignment]  # RocksDB's lock is held until every handle is gone
+    batch = Batch()
+    engine.close()
+    del engine
+    gc.collect()
+
+    again = Engine.open(tmp_path / "db")
+    assert again.damage is not None
+    batch.put(again.family("well"), b"key", b"value")
+    again.write(batch)
+    again.sync()
+    assert again.family("well").get(b"key") == b"value"
+    with pytest.raises(Damaged):
+        list(again.family("hurt").scan(b""))
+    again.family("hurt").map.flush(True)
+    again.write(batch)
+    again.close()
