@@ -1,6 +1,6 @@
 """Streams: idle memory, a herd that reconnects, replay, and what a reader that does not read costs the others.
 
-    .venv/bin/python -m bench.streams [idle] [replay] [isolation]
+    .venv/bin/python -m bench.streams [idle] [replay] [isolation] [--fast]
 
 Readers are C (`../shared/bench/sse.c`), so that they take as little of the cores as they can; ratios are within one
 run.
@@ -15,13 +15,28 @@ import statistics
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from bench.ingest import events, generator, load
-from tests.process import RouterProcess, router
+from tests.process import PLAIN, RouterProcess, router
 
 SOURCE = Path(__file__).parents[2] / "shared" / "bench" / "sse.c"
 PATH = "/events?token=api-demo"
+
+
+@contextmanager
+def served(folder: Path, *, fast: bool) -> Iterator[RouterProcess]:
+    """A router with the fast lane or without."""
+    if fast:
+        with router() as process:
+            yield process
+        return
+    config = folder / "plain.toml"
+    config.write_text(PLAIN)
+    with tempfile.TemporaryDirectory() as data, router(Path(data) / "data", config) as process:
+        yield process
 
 
 def reader(folder: Path) -> Path:
@@ -60,10 +75,10 @@ def open_streams(process: RouterProcess) -> int:
     return sum(one.get("waiting", 0) for one in found["environments"])
 
 
-def idle(folder: Path, count: int) -> None:
+def idle(folder: Path, count: int, *, fast: bool) -> None:
     """Memory of idle streams, and all of them coming back at once."""
     binary = reader(folder)
-    with router() as process:
+    with served(folder, fast=fast) as process:
         warm = connected(binary, process, 50, 1)
         warm.communicate()
         before = resident(process.pid)
@@ -108,10 +123,10 @@ def fill(folder: Path, process: RouterProcess, count: int) -> int:
     return stored
 
 
-def replay(folder: Path, count: int, rounds: int) -> None:
+def replay(folder: Path, count: int, rounds: int, *, fast: bool) -> None:
     """All stored events to one reader."""
     binary = reader(folder)
-    with router() as process:
+    with served(folder, fast=fast) as process:
         stored = fill(folder, process, count)
         rates = []
         for _ in range(rounds):
@@ -157,10 +172,10 @@ def deliveries(binary: Path, process: RouterProcess, readers: int) -> tuple[floa
     return float(found[1]), out.strip()
 
 
-def isolation(folder: Path, readers: int) -> None:
+def isolation(folder: Path, readers: int, *, fast: bool) -> None:
     """One reader that never reads, beside many that do."""
     binary = reader(folder)
-    with router() as process:
+    with served(folder, fast=fast) as process:
         alone, beside = [], []
         for _ in range(3):
             p99, line = deliveries(binary, process, readers)
@@ -193,6 +208,7 @@ def isolation(folder: Path, readers: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", choices=["idle", "replay", "isolation", []], help="all by default")
+    parser.add_argument("--fast", action="store_true", help="through the fast lane instead of the plain route")
     parser.add_argument("--streams", type=int, default=5000)
     parser.add_argument("--readers", type=int, default=200)
     parser.add_argument("--events", type=int, default=1_000_000)
@@ -201,11 +217,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if "idle" in parts:
-            idle(folder, options.streams)
+            idle(folder, options.streams, fast=options.fast)
         if "replay" in parts:
-            replay(folder, options.events, 5)
+            replay(folder, options.events, 5, fast=options.fast)
         if "isolation" in parts:
-            isolation(folder, options.readers)
+            isolation(folder, options.readers, fast=options.fast)
 
 
 if __name__ == "__main__":
