@@ -6,7 +6,7 @@ import socket
 
 import trio
 
-from tests.wire.conftest import Wire, application, wire
+from tests.wire.conftest import application, plain_hypercorn, wire
 
 SIZE = 20_000_000
 
@@ -28,20 +28,20 @@ def refused_upload(port: int) -> None:
             client.recv(65536)
 
 
-async def refused_uploads(running: Wire) -> int:
+async def refused_uploads(port: int) -> int:
     """How many descriptors are left after ten such uploads."""
     before = descriptors()
     for _ in range(10):
-        await trio.to_thread.run_sync(refused_upload, running.port)
+        await trio.to_thread.run_sync(refused_upload, port)
     await trio.sleep(1.5)
     return descriptors() - before
 
 
 async def test_no_socket_is_left() -> None:
     async with wire(keep_alive=0.3) as running:
-        assert await refused_uploads(running) <= 0
+        assert await refused_uploads(running.port) <= 0
 
 
-async def test_without_the_shield_sockets_are_left() -> None:
-    async with wire(application(), guarded=False, keep_alive=0.3) as running:
-        assert await refused_uploads(running) > 0
+async def test_without_our_guard_and_server_sockets_are_left() -> None:
+    async with plain_hypercorn(application(), keep_alive=0.3, drain=0.3) as (port, _):
+        assert await refused_uploads(port) > 0
