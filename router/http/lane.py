@@ -302,7 +302,7 @@ class Conversation:
             _STATUS[200],
             b"content-type: text/event-stream; charset=utf-8\r\n",
             b"cache-control: no-cache, no-store, must-revalidate\r\nx-accel-buffering: no\r\n",
-            b"x-content-type-options: nosniff\r\nconnection: close\r\n",
+            b"x-content-type-options: nosniff\r\nconnection: close\r\ntransfer-encoding: chunked\r\n",
             *_lines(granted),
             lane.date(),
             b"\r\n",
@@ -314,9 +314,12 @@ class Conversation:
                 return
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._watch, nursery.cancel_scope)
-                while (piece := await feed.next()) is not None:
-                    if not await self._send(piece):
-                        break
+                # Chunked: of an answer that the end of the connection ends, urllib3 waits for a whole buffer.
+                going = True
+                while going and (piece := await feed.next()) is not None:
+                    going = await self._send(b"%x\r\n%b\r\n" % (len(piece), piece))
+                if going:
+                    await self._send(b"0\r\n\r\n")
                 nursery.cancel_scope.cancel(reason="the stream has ended")
         finally:
             lane.streams.leave(feed)
