@@ -147,7 +147,8 @@ class Conversation:
                 reply = await self._reply(head, path, query, body, *found)
             finally:
                 self._lane.guard.budget.give_back(self, self._held)
-            if not await self._send(self._answer(reply, close=head.close)) or head.close:
+            close = head.close or self._lane.services.drain.begun
+            if not await self._send(self._answer(reply, close=close)) or close:
                 return None
 
     def _hand_over(self, data: bytes) -> bytes:

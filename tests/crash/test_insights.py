@@ -58,7 +58,7 @@ def known(url: str) -> tuple[Counter[tuple[str, str]], list[dict[str, Any]]]:
             found = {(flag, series["value"]): series["total"] for series in body["variations"]}
             assert step == "1m" or found == {key: counts[key] for key in found}
             counts.update(found if step == "1m" else {})
-    return counts, insights.flag_events(url, limit=100)["items"]
+    return counts, insights.all_flag_events(url)
 
 
 @pytest.mark.timeout(180)

@@ -78,6 +78,16 @@ def flag_events(url: str, **parameters: object) -> dict[str, Any]:
     return found
 
 
+def all_flag_events(url: str) -> list[dict[str, Any]]:
+    """Every flag event, page after page."""
+    found: list[dict[str, Any]] = []
+    while True:
+        page = flag_events(url, limit=100, **({"after": found[-1]["id"]} if found else {}))
+        found += page["items"]
+        if len(page["items"]) < 100:
+            return found
+
+
 def wait_indexed(url: str) -> None:
     """Wait until the insights know everything that is in the log."""
     deadline = time.monotonic() + 20
