@@ -231,3 +231,28 @@ def test_depth_is_that_of_brackets_outside_strings(text: bytes, depth: int) -> N
     assert not deeper_than(text, depth)
     if depth:
         assert deeper_than(text, depth - 1)
+
+
+@given(st.text(alphabet='[]{}": ,1\n', max_size=60), st.integers(1, 12))
+def test_what_is_short_and_has_no_touching_brackets_cannot_nest_deep(text: str, levels: int) -> None:
+    """What lets ingestion pass most events over: three bytes a level, two of them the brackets."""
+    raw = text.encode()
+    if len(raw) <= 3 * levels and b"[[" not in raw and _is_json(raw):
+        assert not deeper_than(raw, levels)
+
+
+@pytest.mark.parametrize("levels", range(1, 20))
+@pytest.mark.parametrize("unit", ["[ {} ]", "[1,{}]", '{{"":{}}}', '[{{"":{}}}]', '{{"":[{}]}}'])
+def test_the_shortest_nests_are_longer_than_the_bound(unit: str, levels: int) -> None:
+    text = "1"
+    while not deeper_than(text.encode(), levels):
+        text = unit.format(text)
+    assert len(text) > 3 * levels
+
+
+def _is_json(raw: bytes) -> bool:
+    try:
+        json.loads(raw)
+    except ValueError:
+        return False
+    return True
