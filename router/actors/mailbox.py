@@ -5,6 +5,7 @@ an `Inbox` of its own. Who asks gets exactly one outcome, whatever crashes: the 
 queued, or in the hand of one incarnation, or passed on to another mailbox, and each of these ends by settling it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 from types import TracebackType
@@ -46,15 +47,15 @@ class Tally:
 class Question:
     """The duty to answer one ask. The first settlement wins; every later one is ignored.
 
-    deadline: trio time at which the asker gives up. holder: the set of questions in hand of the incarnation that has
-    taken this one, None while it is queued.
+    deadline: trio time at which the asker gives up. notify: called once, when it is settled; must not raise. holder:
+    the set of questions in hand of the incarnation that has taken this one, None while it is queued.
     """
 
-    __slots__ = ("answered", "deadline", "error", "holder", "settled", "traceback", "value")
+    __slots__ = ("deadline", "error", "holder", "notify", "settled", "traceback", "value")
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, deadline: float, notify: Callable[[], None]) -> None:
         self.deadline = deadline
-        self.answered = trio.Event()
+        self.notify = notify
         self.settled = False
         self.holder: set[Question] | None = None
         self.value: object = None
@@ -90,7 +91,7 @@ class Question:
     def _settle(self) -> None:
         self.settled = True
         self.hand_over()
-        self.answered.set()
+        self.notify()
 
 
 class Envelope(Generic[M]):
@@ -294,11 +295,11 @@ class Mailbox(Generic[M]):
             TimeoutError: no answer in time; the message may have been carried out or may still be.
             Exception: whatever the actor failed the message with.
         """
-        question = Question(trio.current_time() + timeout)
-        self.deliver(Envelope(message, question))
+        answered = trio.Event()
+        question = self.ask_soon(message, trio.current_time() + timeout, answered.set)
         try:
             with trio.CancelScope(deadline=question.deadline):
-                await question.answered.wait()
+                await answered.wait()
             if not question.settled:
                 raise TimeoutError(f"{self.name} did not answer within {timeout:g} s")
         finally:
@@ -307,6 +308,17 @@ class Mailbox(Generic[M]):
             # One exception often fails a whole group of asks: put its traceback back, or each asker would lengthen it.
             raise question.error.with_traceback(question.traceback)
         return question.value
+
+    def ask_soon(self, message: M, deadline: float, notify: Callable[[], None]) -> Question:
+        """Queue a message for an asker that does not wait: `notify` is called when the question that is returned has
+        been settled, with a value or an error. It is the asker's to `abandon` it when its `deadline` comes.
+
+        Raises:
+            Busy: the mailbox is full or closed; the message was not queued.
+        """
+        question = Question(deadline, notify)
+        self.deliver(Envelope(message, question))
+        return question
 
     def deliver(self, envelope: Envelope[M]) -> None:
         """Queue an envelope that exists already: what `tell`, `ask` and `Envelope.forward` do.

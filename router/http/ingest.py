@@ -29,7 +29,7 @@ from router.errors import Busy, Fault, Interrupted, Rejected
 from router.http import cors
 from router.http.rates import Rates, RateStatistics
 from router.http.services import Services
-from router.http.tally import Tally, TallyStatistics
+from router.http.tally import Entry, Tally, TallyStatistics
 from router.names import EnvironmentName
 from router.pipeline.environments import Environment
 from router.pipeline.ledger import Append, Committed, Relayed
@@ -62,6 +62,35 @@ class IngestStatistics:
     rates: RateStatistics
 
 
+class Post:
+    """One post on its way.
+
+    environment: where it belongs, once that is known; used: fingerprint of the credential that it shows. large: it has
+    to be decoded beside the loop. append: what is to be kept, for the environment's mailbox. reply: once there is one.
+    """
+
+    __slots__ = (
+        "append", "begun", "dialect", "entry", "environment", "large", "reply", "request", "route", "used",
+    )  # fmt: skip
+
+    def __init__(self, dialect: Dialect, route: Route, request: Request, begun: float) -> None:
+        self.dialect = dialect
+        self.route = route
+        self.request = request
+        self.begun = begun
+        self.environment: Environment | None = None
+        self.used = ""
+        self.large = False
+        self.append: Append | None = None
+        self.entry: Entry | None = None
+        self.reply: Reply | None = None
+
+    def drop(self) -> None:
+        """Its events are not kept, as far as is known."""
+        if self.entry is not None:
+            self.entry.drop()
+
+
 class Ingest:
     """Takes posts for all dialects."""
 
@@ -80,35 +109,74 @@ class Ingest:
 
         oversize: the body was larger than `max_body` and is not in `request`.
         """
-        self._received += 1
-        begun = trio.current_time()
-        outcome = Fault.UNAVAILABLE.value
-        name: EnvironmentName | None = None
+        post = self.begin(dialect, route, request, oversize=oversize)
+        if post.large:
+            await self._decode(post)
+        if post.reply is not None:
+            return post.reply
+        assert post.environment is not None and post.append is not None
         try:
-            environment, used = self._environment(dialect, route, request)
-            name = environment.name
+            committed = await post.environment.mailbox.ask(post.append, timeout=self._services.ask_timeout)
+        except Exception as error:  # noqa: BLE001 - what it means is said by `failed`
+            return self.failed(post, error)
+        except BaseException:
+            post.drop()
+            raise
+        return self.stored(post, committed)
+
+    def begin(self, dialect: Dialect, route: Route, request: Request, *, oversize: bool = False) -> Post:
+        """What can be done of a post without waiting: afterwards it has its reply, or its `append` waits to be
+        delivered to its environment's mailbox, or it is `large` and has to be decoded beside the loop: see `post`."""
+        self._received += 1
+        post = Post(dialect, route, request, trio.current_time())
+        try:
+            post.environment, used = self._environment(dialect, route, request)
+            post.used = used
             self._hold_to_rate(dialect, route, request)
             if oversize:
                 limit = self._services.max_body
                 raise Rejected(Fault.MALFORMED, f"the body has more than {limit} bytes: send smaller batches")
-            receipt = await self._keep(dialect, route, request, environment, used)
-            reply = dialect.accepted(route, receipt)
-            outcome = "duplicate" if receipt.duplicate else "accepted"
-        except Rejected as error:
-            outcome = error.fault.value
-            reply = self._refuse(dialect, route, Refusal(error.fault, error.message))
-        except Busy as error:
-            reply = self._refuse(dialect, route, Refusal(Fault.UNAVAILABLE, error.message, error.retry_after))
-        except (Interrupted, TimeoutError):
+            self._hold_to_readiness(post.environment)
+            body = request.body
+            if len(body) > PACKED and (len(body) > LARGE or body[:1] not in _PLAIN):
+                post.large = True
+            else:
+                self._decoded(post, self._append(dialect, route, request, used))
+        except Exception as error:  # noqa: BLE001 - what it means is said by `failed`
+            self.failed(post, error)
+        return post
+
+    def stored(self, post: Post, committed: Committed) -> Reply:
+        """The answer to a post whose events are durable."""
+        append, entry = post.append, post.entry
+        assert append is not None and entry is not None
+        entry.settle(committed)
+        if not committed.duplicate:
+            self._set_aside += len(append.set_aside)
+        if not append.count:
+            return self._accept(post, Receipt(None, self._services.durability))
+        self._stored += append.count - committed.duplicates
+        self._duplicates += committed.duplicates
+        offsets = (committed.first, committed.last) if committed.last >= committed.first else None
+        return self._accept(post, Receipt(offsets, self._services.durability, committed.duplicate))
+
+    def failed(self, post: Post, error: Exception) -> Reply:
+        """The answer to a post that came to an end by `error`."""
+        post.drop()
+        outcome = Fault.UNAVAILABLE
+        if isinstance(error, Rejected):
+            outcome = error.fault
+            refusal = Refusal(error.fault, error.message)
+        elif isinstance(error, Busy):
+            refusal = Refusal(Fault.UNAVAILABLE, error.message, error.retry_after)
+        elif isinstance(error, Interrupted | TimeoutError):
             # Whether the events are stored is unknown: a retry settles it, and deduplication absorbs it.
-            message = "the events may not be stored: send them again"
-            reply = self._refuse(dialect, route, Refusal(Fault.UNAVAILABLE, message, RETRY_AFTER))
-        except Exception:  # noqa: BLE001 - a bug of ours must not become a status that switches an SDK off
-            _log.exception("an event post failed", dialect=dialect.name, endpoint=route.endpoint)
+            refusal = Refusal(Fault.UNAVAILABLE, "the events may not be stored: send them again", RETRY_AFTER)
+        else:  # a bug of ours must not become a status that switches an SDK off
+            _log.error("an event post failed", dialect=post.dialect.name, endpoint=post.route.endpoint, exc_info=error)
             message = "the router failed on this request; its log says why"
-            reply = self._refuse(dialect, route, Refusal(Fault.UNAVAILABLE, message, RETRY_AFTER))
-        self._tally.answered(dialect.name, outcome, len(request.body), trio.current_time() - begun)
-        return self._with_cors(route, request, reply, name)
+            refusal = Refusal(Fault.UNAVAILABLE, message, RETRY_AFTER)
+        return self._answer(post, self._refuse(post.dialect, post.route, refusal), outcome.value)
 
     def preflight(self, dialect: Dialect, route: Route, request: Request) -> Reply:
         """Answer a browser's OPTIONS, which shows no credential but what its path holds."""
@@ -169,35 +237,41 @@ class Ingest:
         if wait := self._rates.wait(key, now, rate=server.key_rate, burst=server.key_burst):
             raise Busy("the key posts more often than it may: send larger batches", retry_after=wait)
 
-    async def _keep(
-        self, dialect: Dialect, route: Route, request: Request, environment: Environment, used: str
-    ) -> Receipt:
+    def _hold_to_readiness(self, environment: Environment) -> None:
         services = self._services
         # While it drains the router still keeps what comes: only its readiness is refused.
         if not services.drain.begun and (reasons := services.readiness()):
             raise Busy("; ".join(reasons), retry_after=RETRY_AFTER)
-        if environment.fault is not None:
-            raise Busy(environment.fault, retry_after=PARKED_RETRY_AFTER)
-        if len(request.body) > (PACKED if request.body[:1] not in _PLAIN else LARGE):
-            append, kinds = _or_raise(
-                await services.threads.decode(partial(self._attempt, dialect, route, request, used))
-            )
-        else:
-            append, kinds = self._append(dialect, route, request, used)
+        if (fault := environment.fault) is not None:
+            raise Busy(fault, retry_after=PARKED_RETRY_AFTER)
+
+    async def _decode(self, post: Post) -> None:
+        try:
+            attempt = partial(self._attempt, post.dialect, post.route, post.request, post.used)
+            self._decoded(post, _or_raise(await self._services.threads.decode(attempt)))
+        except Exception as error:  # noqa: BLE001 - what it means is said by `failed`
+            self.failed(post, error)
+
+    def _decoded(self, post: Post, decoded: Decoded) -> None:
+        append, kinds = decoded
         if not append.count and not append.set_aside and append.relayed is None:
-            return Receipt(None, services.durability)
+            self._accept(post, Receipt(None, self._services.durability))
+            return
+        assert post.environment is not None
         reasons = [item.reason for item in append.set_aside]
-        with self._tally.enter(environment.name, dialect.name, kinds, reasons) as entry:
-            committed: Committed = await environment.mailbox.ask(append, timeout=services.ask_timeout)
-            entry.settle(committed)
-        if not committed.duplicate:
-            self._set_aside += len(append.set_aside)
-        if not append.count:
-            return Receipt(None, services.durability)
-        self._stored += append.count - committed.duplicates
-        self._duplicates += committed.duplicates
-        offsets = (committed.first, committed.last) if committed.last >= committed.first else None
-        return Receipt(offsets, services.durability, committed.duplicate)
+        post.append = append
+        post.entry = self._tally.enter(post.environment.name, post.dialect.name, kinds, reasons)
+
+    def _accept(self, post: Post, receipt: Receipt) -> Reply:
+        outcome = "duplicate" if receipt.duplicate else "accepted"
+        return self._answer(post, post.dialect.accepted(post.route, receipt), outcome)
+
+    def _answer(self, post: Post, reply: Reply, outcome: str) -> Reply:
+        seconds = trio.current_time() - post.begun
+        self._tally.answered(post.dialect.name, outcome, len(post.request.body), seconds)
+        name = None if post.environment is None else post.environment.name
+        post.reply = self._with_cors(post.route, post.request, reply, name)
+        return post.reply
 
     def _attempt(
         self, dialect: Dialect, route: Route, request: Request, used: str

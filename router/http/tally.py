@@ -7,8 +7,7 @@ been decoded and leaves by exactly one of the others. What a refused event's sen
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from router.histogram import Histogram, HistogramStatistics
 from router.names import EnvironmentName
@@ -75,7 +74,7 @@ class Account:
 
 
 class Entry:
-    """The events of one post while they are in flight. As a context: what is not settled inside it was refused."""
+    """The events of one post while they are in flight, until they are settled or dropped."""
 
     __slots__ = ("_account", "_count", "_open", "_reasons")
 
@@ -90,12 +89,8 @@ class Entry:
         self._count = self._open - len(self._reasons)
         account.in_flight += self._open
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def drop(self) -> None:
+        """What is not settled was refused."""
         self._account.refused += self._open
         self._account.in_flight -= self._open
         self._open = 0

@@ -199,7 +199,7 @@ async def test_message_handed_over_as_its_inbox_is_released_is_answered(nursery:
 
     nursery.start_soon(take)
     await wait_all_tasks_blocked()
-    question = Question(inf)
+    question = Question(inf, lambda: None)
     mailbox.deliver(Envelope(1, question))
     inbox.release()
     await refused.wait()

@@ -20,13 +20,13 @@ def test_it_balances_whatever_happens(posts: list[tuple[int, int, str]]) -> None
         entry = tally.enter(PRODUCTION, "launchdarkly", ["custom"] * count, ["no kind: 5"] * bad)
         if ending == "open":
             continue
-        with entry:
-            if ending == "stored":
-                entry.settle(Committed(0, count - 1))
-            elif ending == "partly":
-                entry.settle(Committed(0, count - 1, count // 2))
-            elif ending == "again":
-                entry.settle(Committed(0, count - 1, count, duplicate=True))
+        if ending == "stored":
+            entry.settle(Committed(0, count - 1))
+        elif ending == "partly":
+            entry.settle(Committed(0, count - 1, count // 2))
+        elif ending == "again":
+            entry.settle(Committed(0, count - 1, count, duplicate=True))
+        entry.drop()
     for account in tally.statistics().accounts.values():
         assert account.unaccounted == 0
         assert account.in_flight == sum(count + bad for count, bad, ending in posts if ending == "open")
@@ -35,8 +35,8 @@ def test_it_balances_whatever_happens(posts: list[tuple[int, int, str]]) -> None
 
 def test_reasons_are_counted_without_their_particulars() -> None:
     tally = Tally()
-    with tally.enter(PRODUCTION, "statsig", ["custom"], ["cannot be read: at byte 7", "cannot be read: at 9"]) as entry:
-        entry.settle(Committed(0, 0))
+    entry = tally.enter(PRODUCTION, "statsig", ["custom"], ["cannot be read: at byte 7", "cannot be read: at 9"])
+    entry.settle(Committed(0, 0))
     account = tally.statistics().accounts[PRODUCTION, "statsig"]
 
     assert account.set_aside == {"cannot be read": 2}
