@@ -58,7 +58,7 @@ class Question:
         self.notify = notify
         self.settled = False
         self.holder: set[Question] | None = None
-        self.value: object = None
+        self.value: Any = None
         self.error: Exception | None = None
         self.traceback: TracebackType | None = None
 

@@ -62,6 +62,9 @@ class IdleTimer:
         if self.deadline != inf:
             self._set(trio.current_time() + grace)
 
+    def drop(self) -> None:
+        """The connection is being closed, which its task will notice."""
+
     def reading(self) -> trio.CancelScope:
         """A scope for the next read, which ends it when the idle time is over."""
         self._read = trio.CancelScope(deadline=self.deadline)

@@ -38,8 +38,7 @@ class Feed:
         self.environment = environment.name
         self.consumer = asked.consumer
         self._environment = environment
-        self.environment = environment.name
-        self._heartbeat = services.streams.heartbeat
+        self.heartbeat = services.streams.heartbeat
         self._lines = asked.lines
         self._random = services.random
         self._clock = services.clock
@@ -61,24 +60,52 @@ class Feed:
     async def next(self) -> bytes | None:
         """Everything between the cursor and the watermark in one piece, or a heartbeat; None at the end."""
         if self._opening is not None:
+            return self.take()
+        quiet = trio.current_time() + self.heartbeat
+        while True:
+            with trio.move_on_at(min(quiet, self.wakes)):
+                await self._subscription.wait()
+            data = self.take()
+            if data or data is None:
+                return data
+            if trio.current_time() >= quiet:
+                return self.beat
+
+    def take(self) -> bytes | None:
+        """As `next`, without waiting: empty where there is nothing now."""
+        if self._opening is not None:
             opening, self._opening = self._opening, None
             return opening
         if self._ended:
             return None
-        data = b""
-        with trio.move_on_at(min(trio.current_time() + self._heartbeat, self._deadline, self._moment())):
-            while not data:
-                step = await self._subscription.next()
-                if step is None:
-                    return self._farewell()
-                data = step.data if isinstance(step, Chunk) else self._gap(step)
-        if not data:
+        if not self._subscription.ready:
             if trio.current_time() >= self._deadline:
                 return self._farewell()
-            if self._until is not None and self._clock.now() >= self._until:
-                self._settle_end()
-                return await self.next()
-        return data or (b"\n" if self._lines else sse.HEARTBEAT)
+            if self._until is None or self._clock.now() < self._until:
+                return b""
+            self._settle_end()
+            return self.take()
+        if self._subscription.ended:
+            return self._farewell()
+        step = self._subscription.step()
+        return step.data if isinstance(step, Chunk) else self._gap(step)
+
+    @property
+    def ready(self) -> bool:
+        """Whether `take` may have something now, or the end."""
+        return self._ended or self._opening is not None or self._subscription.ready
+
+    @property
+    def wakes(self) -> float:
+        """Trio time at which `take` is worth a call although nothing has come."""
+        if self._until is None:
+            return self._deadline
+        return min(self._deadline, trio.current_time() + max(0, self._until - self._clock.now()) / 1000)
+
+    @property
+    def beat(self) -> bytes:
+        """What is sent on a quiet stream every `heartbeat` seconds."""
+        return b"\n" if self._lines else sse.HEARTBEAT
 
     def statistics(self) -> FeedStatistics:
         found = self._subscription.statistics()
@@ -101,12 +128,6 @@ class Feed:
         until, self._until = self._until, None
         if until is not None:
             self._subscription.until = self._environment.log.offset_at(until, self._environment.watermark.end)
-
-    def _moment(self) -> float:
-        """Trio time at which the time to stop at comes."""
-        if self._until is None:
-            return inf
-        return trio.current_time() + max(0, self._until - self._clock.now()) / 1000
 
     def _farewell(self) -> bytes | None:
         self._ended = True

@@ -62,33 +62,36 @@ class IngestStatistics:
     rates: RateStatistics
 
 
+@dataclass(slots=True)
 class Post:
-    """One post on its way.
+    """One post on its way. begun: trio time. environment: where it belongs, once that is known; used: fingerprint of
+    the credential that it shows."""
 
-    environment: where it belongs, once that is known; used: fingerprint of the credential that it shows. large: it has
-    to be decoded beside the loop. append: what is to be kept, for the environment's mailbox. reply: once there is one.
-    """
+    dialect: Dialect
+    route: Route
+    request: Request
+    begun: float
+    environment: Environment | None = None
+    used: str = ""
 
-    __slots__ = (
-        "append", "begun", "dialect", "entry", "environment", "large", "reply", "request", "route", "used",
-    )  # fmt: skip
 
-    def __init__(self, dialect: Dialect, route: Route, request: Request, begun: float) -> None:
-        self.dialect = dialect
-        self.route = route
-        self.request = request
-        self.begun = begun
-        self.environment: Environment | None = None
-        self.used = ""
-        self.large = False
-        self.append: Append | None = None
-        self.entry: Entry | None = None
-        self.reply: Reply | None = None
+@dataclass(frozen=True, slots=True)
+class Large:
+    """A post that has to be decoded beside the loop."""
 
-    def drop(self) -> None:
-        """Its events are not kept, as far as is known."""
-        if self.entry is not None:
-            self.entry.drop()
+    post: Post
+    environment: Environment
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A post that is decoded: `append` is for the mailbox of its environment, and what becomes of it for
+    `Ingest.stored` or `Ingest.failed`."""
+
+    post: Post
+    environment: Environment
+    append: Append
+    entry: Entry
 
 
 class Ingest:
@@ -109,48 +112,54 @@ class Ingest:
 
         oversize: the body was larger than `max_body` and is not in `request`.
         """
-        post = self.begin(dialect, route, request, oversize=oversize)
-        if post.large:
-            await self._decode(post)
-        if post.reply is not None:
-            return post.reply
-        assert post.environment is not None and post.append is not None
+        step = self.begin(dialect, route, request, oversize=oversize)
+        if isinstance(step, Large):
+            step = await self.decode(step)
+        if isinstance(step, Reply):
+            return step
         try:
-            committed = await post.environment.mailbox.ask(post.append, timeout=self._services.ask_timeout)
+            committed: Committed = await step.environment.mailbox.ask(step.append, timeout=self._services.ask_timeout)
         except Exception as error:  # noqa: BLE001 - what it means is said by `failed`
-            return self.failed(post, error)
+            return self.failed(step, error)
         except BaseException:
-            post.drop()
+            step.entry.drop()
             raise
-        return self.stored(post, committed)
+        return self.stored(step, committed)
 
-    def begin(self, dialect: Dialect, route: Route, request: Request, *, oversize: bool = False) -> Post:
-        """What can be done of a post without waiting: afterwards it has its reply, or its `append` waits to be
-        delivered to its environment's mailbox, or it is `large` and has to be decoded beside the loop: see `post`."""
+    def begin(
+        self, dialect: Dialect, route: Route, request: Request, *, oversize: bool = False
+    ) -> Reply | Large | Pending:
+        """What can be done of a post without waiting. `post` is what follows, for a front that can wait."""
         self._received += 1
         post = Post(dialect, route, request, trio.current_time())
         try:
-            post.environment, used = self._environment(dialect, route, request)
-            post.used = used
+            environment, post.used = self._environment(dialect, route, request)
+            post.environment = environment
             self._hold_to_rate(dialect, route, request)
             if oversize:
                 limit = self._services.max_body
                 raise Rejected(Fault.MALFORMED, f"the body has more than {limit} bytes: send smaller batches")
-            self._hold_to_readiness(post.environment)
+            self._hold_to_readiness(environment)
             body = request.body
             if len(body) > PACKED and (len(body) > LARGE or body[:1] not in _PLAIN):
-                post.large = True
-            else:
-                self._decoded(post, self._append(dialect, route, request, used))
-        except Exception as error:  # noqa: BLE001 - what it means is said by `failed`
-            self.failed(post, error)
-        return post
+                return Large(post, environment)
+            return self._decoded(post, environment, self._append(dialect, route, request, post.used))
+        except Exception as error:  # noqa: BLE001 - what it means is said by `_fail`
+            return self._fail(post, error)
 
-    def stored(self, post: Post, committed: Committed) -> Reply:
+    async def decode(self, large: Large) -> Reply | Pending:
+        """As `begin`, in a thread for the part that may take long."""
+        post = large.post
+        try:
+            attempt = partial(self._attempt, post.dialect, post.route, post.request, post.used)
+            return self._decoded(post, large.environment, _or_raise(await self._services.threads.decode(attempt)))
+        except Exception as error:  # noqa: BLE001 - what it means is said by `_fail`
+            return self._fail(post, error)
+
+    def stored(self, pending: Pending, committed: Committed) -> Reply:
         """The answer to a post whose events are durable."""
-        append, entry = post.append, post.entry
-        assert append is not None and entry is not None
-        entry.settle(committed)
+        post, append = pending.post, pending.append
+        pending.entry.settle(committed)
         if not committed.duplicate:
             self._set_aside += len(append.set_aside)
         if not append.count:
@@ -160,23 +169,10 @@ class Ingest:
         offsets = (committed.first, committed.last) if committed.last >= committed.first else None
         return self._accept(post, Receipt(offsets, self._services.durability, committed.duplicate))
 
-    def failed(self, post: Post, error: Exception) -> Reply:
+    def failed(self, pending: Pending, error: Exception) -> Reply:
         """The answer to a post that came to an end by `error`."""
-        post.drop()
-        outcome = Fault.UNAVAILABLE
-        if isinstance(error, Rejected):
-            outcome = error.fault
-            refusal = Refusal(error.fault, error.message)
-        elif isinstance(error, Busy):
-            refusal = Refusal(Fault.UNAVAILABLE, error.message, error.retry_after)
-        elif isinstance(error, Interrupted | TimeoutError):
-            # Whether the events are stored is unknown: a retry settles it, and deduplication absorbs it.
-            refusal = Refusal(Fault.UNAVAILABLE, "the events may not be stored: send them again", RETRY_AFTER)
-        else:  # a bug of ours must not become a status that switches an SDK off
-            _log.error("an event post failed", dialect=post.dialect.name, endpoint=post.route.endpoint, exc_info=error)
-            message = "the router failed on this request; its log says why"
-            refusal = Refusal(Fault.UNAVAILABLE, message, RETRY_AFTER)
-        return self._answer(post, self._refuse(post.dialect, post.route, refusal), outcome.value)
+        pending.entry.drop()
+        return self._fail(pending.post, error)
 
     def preflight(self, dialect: Dialect, route: Route, request: Request) -> Reply:
         """Answer a browser's OPTIONS, which shows no credential but what its path holds."""
@@ -245,22 +241,29 @@ class Ingest:
         if (fault := environment.fault) is not None:
             raise Busy(fault, retry_after=PARKED_RETRY_AFTER)
 
-    async def _decode(self, post: Post) -> None:
-        try:
-            attempt = partial(self._attempt, post.dialect, post.route, post.request, post.used)
-            self._decoded(post, _or_raise(await self._services.threads.decode(attempt)))
-        except Exception as error:  # noqa: BLE001 - what it means is said by `failed`
-            self.failed(post, error)
-
-    def _decoded(self, post: Post, decoded: Decoded) -> None:
+    def _decoded(self, post: Post, environment: Environment, decoded: Decoded) -> Reply | Pending:
         append, kinds = decoded
         if not append.count and not append.set_aside and append.relayed is None:
-            self._accept(post, Receipt(None, self._services.durability))
-            return
-        assert post.environment is not None
+            return self._accept(post, Receipt(None, self._services.durability))
         reasons = [item.reason for item in append.set_aside]
-        post.append = append
-        post.entry = self._tally.enter(post.environment.name, post.dialect.name, kinds, reasons)
+        entry = self._tally.enter(environment.name, post.dialect.name, kinds, reasons)
+        return Pending(post, environment, append, entry)
+
+    def _fail(self, post: Post, error: Exception) -> Reply:
+        outcome = Fault.UNAVAILABLE
+        if isinstance(error, Rejected):
+            outcome = error.fault
+            refusal = Refusal(error.fault, error.message)
+        elif isinstance(error, Busy):
+            refusal = Refusal(Fault.UNAVAILABLE, error.message, error.retry_after)
+        elif isinstance(error, Interrupted | TimeoutError):
+            # Whether the events are stored is unknown: a retry settles it, and deduplication absorbs it.
+            refusal = Refusal(Fault.UNAVAILABLE, "the events may not be stored: send them again", RETRY_AFTER)
+        else:  # a bug of ours must not become a status that switches an SDK off
+            _log.error("an event post failed", dialect=post.dialect.name, endpoint=post.route.endpoint, exc_info=error)
+            message = "the router failed on this request; its log says why"
+            refusal = Refusal(Fault.UNAVAILABLE, message, RETRY_AFTER)
+        return self._answer(post, self._refuse(post.dialect, post.route, refusal), outcome.value)
 
     def _accept(self, post: Post, receipt: Receipt) -> Reply:
         outcome = "duplicate" if receipt.duplicate else "accepted"
@@ -270,8 +273,7 @@ class Ingest:
         seconds = trio.current_time() - post.begun
         self._tally.answered(post.dialect.name, outcome, len(post.request.body), seconds)
         name = None if post.environment is None else post.environment.name
-        post.reply = self._with_cors(post.route, post.request, reply, name)
-        return post.reply
+        return self._with_cors(post.route, post.request, reply, name)
 
     def _attempt(
         self, dialect: Dialect, route: Route, request: Request, used: str

@@ -13,6 +13,7 @@ import logging
 import socket
 import ssl
 import struct
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -27,10 +28,14 @@ from hypercorn.config import Config
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.worker_context import WorkerContext
 
+from router.http.acceptor import accept
 from router.http.admission import FULL, Admission, AdmissionLimits, AdmissionStatistics
+from router.http.channel import Channel, Times
 from router.http.connection import Connection
 from router.http.guard import Application
-from router.http.lane import Conversation, Lane, LaneStatistics
+from router.http.guest import Guest
+from router.http.lane import Lane, LaneStatistics
+from router.http.reactor import Reactor
 from router.http.sockets import Listener
 
 HANDSHAKE_TIMEOUT: Final = 10.0  # seconds for TLS; hypercorn's minute would outlast every drain
@@ -43,7 +48,7 @@ EVICTION: Final = 0.2  # seconds for one connection to make room for another
 _RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER on, zero seconds: close sends RST and drops what is unsent
 
 _log = logging.getLogger(__name__)
-_Stream = trio.SocketStream | trio.SSLStream[trio.SocketStream]
+Stream = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,8 @@ class ServerStatistics:
 
 class Server:
     """Serves `app` on `listeners`, as often as `serve` is called: each time on duplicates of their sockets, so that
-    connections wait in the backlog while an incarnation is replaced."""
+    connections wait in the backlog while an incarnation is replaced. What `lane` is for is served there, the rest by
+    hypercorn."""
 
     def __init__(
         self,
@@ -93,7 +99,7 @@ class Server:
         self._app = ASGIWrapper(app)
         self._listeners = listeners
         self._settings = settings
-        self._open: dict[_Stream, Connection] = {}
+        self._open: dict[Guest, None] = {}
         self._empty = trio.lowlevel.ParkingLot()
         self._accepted = 0
         self._aborted = 0
@@ -101,7 +107,11 @@ class Server:
         self._evicted = 0
         self._cut = 0
         self._admission = Admission(settings.admission)
-        self._context = self._tls()
+        self._tls = _tls(settings)
+        self._config = _config(settings)
+        self.reactor = Reactor()
+        self._context = WorkerContext(None)
+        self._tasks: trio.Nursery | None = None
 
     def reload_certificate(self, certificate: Path | None, key: Path | None) -> None:
         """Show these to clients that connect from now on; without effect where TLS is off.
@@ -109,8 +119,8 @@ class Server:
         Raises:
             OSError: a file cannot be read, or the two do not fit.
         """
-        if self._context is not None and certificate is not None:
-            self._context.load_cert_chain(certificate, key)
+        if self._tls is not None and certificate is not None:
+            self._tls.load_cert_chain(certificate, key)
 
     def limit(self, head_timeout: float, admission: AdmissionLimits) -> None:
         """Hold connections that are opened from now on to other limits."""
@@ -122,29 +132,32 @@ class Server:
     ) -> None:
         """Serve until `stopping`, then end within `drain_timeout` and some two seconds, whatever the peers do; when it
         is cancelled, within the two."""
-        config = self._config()
-        context = WorkerContext(None)
-        tls = self._context
-        handler = partial(self._connection, config, context)
-        async with trio.open_nursery() as connections:
-            try:
-                with trio.CancelScope() as accepting:
-                    async with trio.open_nursery() as nursery:
-                        sockets = [_listener(listener.socket.dup(), tls) for listener in self._listeners]
-                        accept = partial(trio.serve_listeners, handler, sockets, handler_nursery=connections)
-                        await nursery.start(accept)
-                        task_status.started()
-                        await stopping.wait()
-                        accepting.cancel(reason="draining")
-                await context.terminated.set()
-                # What was accepted in the turn in which the drain began has a task, which has not run yet.
-                await trio.lowlevel.checkpoint()
-                for connection in self._open.values():
-                    connection.timer.expire(GRACE)
-                await self._drained(self._settings.drain_timeout)
-            finally:
-                connections.cancel_scope.cancel(reason="the drain is over")
-                await self._abort()
+        self.reactor = Reactor()
+        self._context = WorkerContext(None)
+        async with trio.open_nursery() as engine:
+            await engine.start(self.reactor.run)
+            if self._lane is not None:
+                await engine.start(self._lane.hub.run)
+            async with trio.open_nursery() as self._tasks:
+                try:
+                    with trio.CancelScope() as accepting:
+                        async with trio.open_nursery() as nursery:
+                            for listener in self._listeners:
+                                await nursery.start(accept, listener.socket, self._arrived)
+                            task_status.started()
+                            await stopping.wait()
+                            accepting.cancel(reason="draining")
+                    await self._context.terminated.set()
+                    # What was accepted in the turn in which the drain began has a task, which has not run yet.
+                    await trio.lowlevel.checkpoint()
+                    for guest in self._open:
+                        if guest.holder is not None:
+                            guest.holder.expire(GRACE)
+                    await self._drained(self._settings.drain_timeout)
+                finally:
+                    self._tasks.cancel_scope.cancel(reason="the drain is over")
+                    await self._abort()
+            engine.cancel_scope.cancel(reason="all connections are closed")
 
     def statistics(self) -> ServerStatistics:
         admission = self._admission.statistics()
@@ -153,60 +166,102 @@ class Server:
             len(self._open), self._accepted, self._aborted, self._failed, self._evicted, self._cut, admission, lane
         )
 
-    async def _connection(self, config: Config, context: WorkerContext, stream: _Stream) -> None:
-        self._accepted += 1
-        address = _address(stream)
-        if self._admission.full:
-            await self._evict()
-        if not self._admission.enter(address):
-            await _turn_away(stream)
+    def begin(self, guest: Guest, task: Callable[[], Awaitable[None]]) -> None:
+        """As `House` has it."""
+        if self._tasks is not None:
+            self._tasks.start_soon(self._run, guest, task)
+
+    def plain(self, guest: Guest, ahead: bytes) -> None:
+        """As `House` has it."""
+        stream = trio.SocketStream(trio.socket.from_stdlib_socket(guest.socket))
+        self.begin(guest, partial(self._converse, guest, stream, ahead))
+
+    def leave(self, guest: Guest, *, cut: bool = False) -> None:
+        """As `House` has it."""
+        if guest.over:
             return
-        try:
-            await self._converse(config, context, stream)
-        finally:
-            self._admission.leave(address)
-
-    async def _evict(self) -> None:
-        """Close a connection that is idle, one of the oldest, so that nobody can lock others out by holding many."""
-        for connection in islice(self._open.values(), SEARCHED):
-            if connection.timer.evict():
-                self._evicted += 1
-                with trio.move_on_after(EVICTION):
-                    await connection.ended.wait()
-                return
-
-    async def _converse(self, config: Config, context: WorkerContext, stream: _Stream) -> None:
-        settings = self._settings
-        keep_alive, head = settings.keep_alive_timeout, settings.head_timeout
-        wait = settings.write_timeout
-        connection = PlainConnection(
-            self._app, config, context, {}, stream, keep_alive=keep_alive, head=head, write_timeout=wait
-        )
-        self._open[stream] = connection
-        try:
-            if await self._in_lane(connection, stream):
-                await connection
-        except* Exception:  # noqa: BLE001 - whatever it is, it must not end the connections of others
-            self._failed += 1
-            _log.exception("a connection failed; the others go on")
-        finally:
-            del self._open[stream]
-            self._cut += connection.cut
-            connection.ended.set()
-            connection.let_go()
+        guest.close()
+        self._cut += cut
+        if guest in self._open:
+            del self._open[guest]
+            self._admission.leave(guest.address)
             if not self._open:
                 self._empty.unpark_all()
 
-    async def _in_lane(self, connection: Connection, stream: _Stream) -> bool:
-        """Serve what the fast lane serves; whether the connection goes on with the plain route."""
-        if self._lane is None or not isinstance(stream, trio.SocketStream):
-            return True
-        conversation = Conversation(self._lane, stream, connection.timer, self._settings.write_timeout)
+    def fail(self, guest: Guest, error: BaseException) -> None:
+        """As `House` has it."""
+        self._failed += 1
+        _log.error("a connection failed; the others go on", exc_info=error)
+        self.leave(guest)
+
+    def _arrived(self, opened: socket.socket, address: str) -> None:
+        self._accepted += 1
+        guest = Guest(self, opened, address)
+        if self._admission.full:
+            self.begin(guest, partial(self._make_room, guest))
+        else:
+            self._admit(guest)
+
+    async def _make_room(self, guest: Guest) -> None:
+        """Close a connection that is idle, one of the oldest, so that nobody can lock others out by holding many."""
+        for other in islice(self._open, SEARCHED):
+            if other.holder is not None and other.holder.evict():
+                self._evicted += 1
+                with trio.move_on_after(EVICTION):
+                    await other.ended()
+                break
+        self._admit(guest)
+
+    def _admit(self, guest: Guest) -> None:
+        if not self._admission.enter(guest.address):
+            self.begin(guest, partial(self._turn_away, guest))
+            return
+        self._open[guest] = None
+        settings, lane = self._settings, self._lane
+        if lane is not None and self._tls is None:
+            times = Times(settings.keep_alive_timeout, settings.head_timeout, settings.write_timeout, settings.max_head)
+            guest.holder = Channel(lane, guest, times)
+            return
+        bare = trio.SocketStream(trio.socket.from_stdlib_socket(guest.socket))
+        tls = self._tls
+        stream = bare if tls is None else trio.SSLStream(bare, tls, server_side=True, https_compatible=True)
+        self.begin(guest, partial(self._converse, guest, stream, b""))
+
+    async def _run(self, guest: Guest, task: Callable[[], Awaitable[None]]) -> None:
         try:
-            connection.ahead = await conversation.run(self._settings.max_head) or b""
+            await task()
+        except* Exception as group:  # noqa: BLE001 - whatever it is, it must not end the connections of others
+            self.fail(guest, group)
+
+    async def _converse(self, guest: Guest, stream: Stream, ahead: bytes) -> None:
+        settings = self._settings
+        connection = PlainConnection(
+            self._app,
+            self._config,
+            self._context,
+            {},
+            stream,
+            keep_alive=settings.keep_alive_timeout,
+            head=settings.head_timeout,
+            write_timeout=settings.write_timeout,
+        )
+        connection.ahead = ahead
+        guest.holder = connection.timer
+        try:
+            if not guest.over:
+                await connection
         finally:
-            connection.cut = conversation.cut
-        return bool(connection.ahead)
+            self.leave(guest, cut=connection.cut)
+            connection.let_go()
+
+    async def _turn_away(self, guest: Guest) -> None:
+        """Say why where that costs nothing: not where TLS would have to be begun for it."""
+        if self._tls is None:
+            stream = trio.SocketStream(trio.socket.from_stdlib_socket(guest.socket))
+            with trio.move_on_after(EVICTION), suppress(trio.BrokenResourceError):
+                await stream.send_all(FULL)
+                await stream.send_eof()
+        self.leave(guest)
 
     async def _drained(self, budget: float) -> None:
         with trio.move_on_after(budget):
@@ -217,38 +272,11 @@ class Server:
         """Reset what is left: a cancelled hypercorn connection may still sit in a send that nothing else ends."""
         with trio.CancelScope(shield=True):
             await self._drained(CANCEL_BUDGET)
-            for stream in list(self._open):
+            for guest in list(self._open):
                 self._aborted += 1
-                raw = _socket(stream)
-                if raw.family != socket.AF_UNIX:
-                    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-                raw.close()
-            await self._drained(ABORT_BUDGET)
-
-    def _config(self) -> Config:
-        config = Config()
-        config.accesslog = None
-        config.errorlog = logging.getLogger("hypercorn.error")
-        config.alpn_protocols = ["http/1.1"]
-        config.keep_alive_timeout = self._settings.keep_alive_timeout
-        config.keep_alive_max_requests = 2**62
-        config.graceful_timeout = self._settings.drain_timeout
-        config.h11_max_incomplete_size = self._settings.max_head
-        config.include_server_header = False
-        config.max_app_queue_size = BODY_PIECES
-        config.ssl_handshake_timeout = HANDSHAKE_TIMEOUT
-        # Bodies and streams have deadlines of their own; this one would cut quiet streams.
-        config.read_timeout = None
-        return config
-
-    def _tls(self) -> ssl.SSLContext | None:
-        if self._settings.tls_cert is None:
-            return None
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.set_alpn_protocols(["http/1.1"])
-        context.load_cert_chain(self._settings.tls_cert, self._settings.tls_key)
-        return context
+                if guest.socket.family != socket.AF_UNIX:
+                    guest.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                self.leave(guest)
 
 
 class PlainConnection(Connection):
@@ -297,28 +325,28 @@ class PlainProtocol(H11Protocol):
         await super()._create_stream(request)
 
 
-def _socket(stream: _Stream) -> trio.socket.SocketType:
-    return (stream if isinstance(stream, trio.SocketStream) else stream.transport_stream).socket
+def _config(settings: ServerSettings) -> Config:
+    config = Config()
+    config.accesslog = None
+    config.errorlog = logging.getLogger("hypercorn.error")
+    config.alpn_protocols = ["http/1.1"]
+    config.keep_alive_timeout = settings.keep_alive_timeout
+    config.keep_alive_max_requests = 2**62
+    config.graceful_timeout = settings.drain_timeout
+    config.h11_max_incomplete_size = settings.max_head
+    config.include_server_header = False
+    config.max_app_queue_size = BODY_PIECES
+    config.ssl_handshake_timeout = HANDSHAKE_TIMEOUT
+    # Bodies and streams have deadlines of their own; this one would cut quiet streams.
+    config.read_timeout = None
+    return config
 
 
-def _address(stream: _Stream) -> str:
-    """Of the peer; empty for a unix socket, and for one that is gone already."""
-    try:
-        name = _socket(stream).getpeername()
-    except OSError:
-        return ""
-    return str(name[0]) if isinstance(name, tuple) else ""
-
-
-async def _turn_away(stream: _Stream) -> None:
-    """Say why where that costs nothing: not where TLS would have to be begun for it."""
-    if isinstance(stream, trio.SocketStream):
-        with trio.move_on_after(EVICTION), suppress(trio.BrokenResourceError):
-            await stream.send_all(FULL)
-            await stream.send_eof()
-    await trio.aclose_forcefully(stream)
-
-
-def _listener(opened: socket.socket, tls: ssl.SSLContext | None) -> trio.abc.Listener[_Stream]:
-    plain = trio.SocketListener(trio.socket.from_stdlib_socket(opened))
-    return plain if tls is None else trio.SSLListener(plain, tls, https_compatible=True)
+def _tls(settings: ServerSettings) -> ssl.SSLContext | None:
+    if settings.tls_cert is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    return context

@@ -97,12 +97,21 @@ class Subscription:
 
         What cannot be read is handed out as a gap, never passed over in silence.
         """
-        if self.offset >= self.until or not await self._watermark.wait_beyond(self.offset):
-            return None
+        await self.wait()
+        return None if self.ended else self.step()
+
+    async def wait(self) -> None:
+        """Wait until there is a step to take, or the stream is to end."""
+        if self.offset < self.until:
+            await self._watermark.wait_beyond(self.offset)
         # Reading holds the loop: with much to catch up on, others get a turn before every chunk. Before, not after:
         # a cancellation between reading and returning would lose what was read.
         await trio.lowlevel.checkpoint()
-        return self.step()
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is no further step."""
+        return self.offset >= self.until or (self._watermark.closed and self._watermark.end <= self.offset)
 
     def step(self) -> Chunk | Gap:
         """What comes next, for a reader that knows there is something."""

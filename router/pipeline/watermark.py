@@ -3,6 +3,7 @@
 Passive: it outlives the actors that move it, so readers notice nothing when the committer is restarted.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import trio
@@ -24,6 +25,7 @@ class Watermark:
         self.end = end
         self.closed = False
         self._lot = trio.lowlevel.ParkingLot()
+        self._listeners: dict[object, Callable[[], None]] = {}
         self._advances = 0
 
     def advance(self, end: int) -> None:
@@ -31,16 +33,24 @@ class Watermark:
         if end > self.end:
             self.end = end
             self._advances += 1
-            self._lot.unpark_all()
+            self._tell()
 
     def close(self) -> None:
         """No reader shall wait any more: wakes all, and every later wait returns at once."""
         self.closed = True
-        self._lot.unpark_all()
+        self._tell()
 
     def reopen(self) -> None:
         """Readers may wait again."""
         self.closed = False
+
+    def listen(self, who: object, tell: Callable[[], None]) -> None:
+        """Call `tell` whenever waiting readers are woken; it must neither raise nor take long."""
+        self._listeners[who] = tell
+
+    def unlisten(self, who: object) -> None:
+        """Call it no more."""
+        del self._listeners[who]
 
     async def wait_beyond(self, offset: int) -> bool:
         """Wait until the event at `offset` is durable; False when the watermark was closed first."""
@@ -49,6 +59,11 @@ class Watermark:
                 return False
             await self._lot.park()
         return True
+
+    def _tell(self) -> None:
+        self._lot.unpark_all()
+        for tell in self._listeners.values():
+            tell()
 
     def statistics(self) -> WatermarkStatistics:
         return WatermarkStatistics(self.end, self._lot.statistics().tasks_waiting, self._advances)

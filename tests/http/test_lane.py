@@ -59,7 +59,7 @@ REQUESTS = {
     "bad chunk": b"POST /bulk HTTP/1.1\r\nHost: x\r\nAuthorization: sdk-demo\r\n"
     b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
     "folded": post(b"/bulk", EVENT, KEY, b"X-A: a\r\n b"),
-    "large head": post(b"/bulk", EVENT, KEY, b"X-A: " + b"a" * 100_000),
+    "large head": post(b"/bulk", EVENT, KEY, b"X-A: " + b"a" * 300_000),
     "preflight": b"OPTIONS /events/bulk/demo-client-side-id HTTP/1.1\r\nHost: x\r\nOrigin: https://a.example\r\n"
     b"Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: content-type\r\n\r\n",
     "image": b"GET /a/demo-client-side-id.gif?d=W10 HTTP/1.1\r\nHost: x\r\n\r\n",
