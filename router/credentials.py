@@ -76,7 +76,11 @@ class Keyring:
 
     def environment(self, secret: str, kinds: frozenset[CredentialKind]) -> EnvironmentName | None:
         """The environment of an SDK key, or None where it is not known as one of `kinds`."""
-        found = self._keys.get(digest(secret))
+        return self.environment_of(digest(secret), kinds)
+
+    def environment_of(self, key: bytes, kinds: frozenset[CredentialKind]) -> EnvironmentName | None:
+        """The same by the key's digest."""
+        found = self._keys.get(key)
         if found is None or found[0] not in kinds:
             return None
         return found[1]

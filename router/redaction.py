@@ -28,8 +28,14 @@ class Redactor:
         self._beginnings = _beginnings(ordered)
 
     def __call__(self, body: bytes) -> bytes:
-        if self._pattern is None or (self._beginnings and not any(text in body for text in self._beginnings)):
+        if self._pattern is None:
             return body
+        for text in self._beginnings:
+            if text in body:
+                break
+        else:
+            if self._beginnings:
+                return body
         if not self._pattern.search(body):
             return body
         return self._pattern.sub(lambda match: self._marks[match[0]], body)

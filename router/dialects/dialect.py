@@ -1,8 +1,10 @@
 """What a dialect is: the plain request it takes, the batch it makes of it, and the replies it owns."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from router.credentials import CredentialKind
 from router.errors import Fault
@@ -39,8 +41,7 @@ class Route:
     cors: Cors | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """A request as plain data, body complete.
 
     parameters: values of the route's `{name}` parts, percent-decoded.
@@ -59,8 +60,7 @@ class Request:
     received: int
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """A complete answer. `Date`, `Content-Length` and CORS headers are added by whoever sends it."""
 
     status: int
@@ -68,8 +68,7 @@ class Reply:
     body: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """The credential a request shows: a secret, and the kinds of credential that count on its route.
 
     `environment` is set where the path names one (the metric import); the credential must then cover it.
@@ -81,8 +80,7 @@ class Claim:
     scope: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SetAside:
+class SetAside(Struct, frozen=True):
     """A part of a request that cannot be taken in, and why; kept apart so that its neighbours are not lost."""
 
     reason: str
@@ -114,8 +112,7 @@ class Origin:
     span: tuple[int, int]
 
 
-@dataclass(slots=True)
-class Batch:
+class Batch(Struct):
     """What a request carries.
 
     facts: request-level facts for the entry; values are str, int, float, bool, None, or maps and lists of them.
@@ -136,8 +133,7 @@ class Batch:
     portions: list[Portion] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True):
     """How a batch was kept. `offsets` is (first, last), or None where nothing needed to be stored."""
 
     offsets: tuple[int, int] | None
@@ -155,8 +151,7 @@ class Receipt:
         return tuple(pairs)
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """Why a request is not taken; `retry_after` in seconds where another try makes sense."""
 
     fault: Fault
@@ -164,8 +159,7 @@ class Refusal:
     retry_after: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(Struct, frozen=True):
     """Limits that hold while a body is decoded.
 
     max_inflated: bytes after decompression; max_ratio: times the size as sent, beyond a mebibyte.

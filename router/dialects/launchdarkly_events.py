@@ -1,10 +1,10 @@
 """What a LaunchDarkly event says: its canonical kind, its time, the flags and contexts it is about."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
+from msgspec import Struct, field
 
 from router.dialects.dialect import SetAside
 from router.dialects.json import split_array
@@ -57,8 +57,7 @@ class _Diagnostic(msgspec.Struct, gc=False, rename="camel"):
 _DIAGNOSTIC: Final = msgspec.json.Decoder(_Diagnostic)
 
 
-@dataclass(slots=True)
-class Reading:
+class Reading(Struct):
     """What a post holds: `items[n]` is what `events[n]` was made of."""
 
     events: list[Event] = field(default_factory=list)

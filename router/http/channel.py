@@ -66,7 +66,7 @@ class Channel:
         self._reader = Reader()
         self._state = State.OPEN
         self._readable = False
-        self._begun = inf  # when the first byte of a head came, or its body began
+        self._begun = inf  # when waiting for the rest of a head, or of a body, began
         self._grace: float | None = None
         self._idle_until = trio.current_time() + times.keep_alive
         self._target: Target | None = None
@@ -162,8 +162,6 @@ class Channel:
             return False
         if len(data) < READ:
             self._readable = False
-        if self._begun == inf:
-            self._begun = trio.current_time()
         self._reader.feed(data)
         return True
 
@@ -186,7 +184,7 @@ class Channel:
                 self._elsewhere()
                 return False
             self._target = target = found
-            self._begun = trio.current_time()
+            self._begun = inf
         coded = target.head.length is None
         raw = reader.raw() if coded else b""
         body = reader.body(target.head, MOST_CHUNKED if coded else self._held)
@@ -221,7 +219,7 @@ class Channel:
             self._reactor.at(self, inf)
             self._guest.house.begin(self._guest, partial(self._decode, step))
             return False
-        deadline = trio.current_time() + self._lane.services.ask_timeout
+        deadline = step.post.begun + self._lane.services.ask_timeout
         self._pending = step
         try:
             self._question = step.environment.mailbox.ask_soon(step.append, deadline, self._settled)
@@ -295,11 +293,13 @@ class Channel:
         self._state = State.OPEN
         now = trio.current_time()
         self._idle_until = now + (self._times.keep_alive if self._grace is None else self._grace)
-        self._begun = now if self._reader.begun else inf
+        self._begun = inf
         self._reactor.at(self, self._idle_until)
 
     def _wait(self) -> None:
         """Until when more has to have come."""
+        if self._begun == inf and self._reader.begun:
+            self._begun = trio.current_time()
         if self._target is not None:
             until = self._begun + PATIENCE
         elif self._reader.begun:

@@ -3,18 +3,19 @@
 Pure. Whatever is unusual is left to the plain route with the bytes as they came, so that both say the same about it.
 """
 
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import httptools
+from msgspec import Struct
 
 MAX_CHUNK_LINE: Final = 256  # bytes of a chunk's size line
 _END: Final = b"\r\n\r\n"
+_ONCE: Final = frozenset({"content-length", "transfer-encoding", "host", "authorization"})
 _LEFT_TO_OTHERS: Final = frozenset({"expect", "upgrade", "trailer"})
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """A request's head. target: as sent. headers: by lower-case name, repeated ones joined by `, `.
 
     length: bytes of the body, None where it is chunked. close: whether the connection is to end with the answer.
@@ -30,15 +31,27 @@ class Head:
 class _Collector:
     """What the parser calls back."""
 
+    __slots__ = ("headers", "target", "twice")
+
     def __init__(self) -> None:
         self.target = b""
-        self.headers: list[tuple[bytes, bytes]] = []
+        self.headers: dict[str, str] = {}
+        self.twice = False  # whether something came again that may come once
 
     def on_url(self, url: bytes) -> None:
         self.target += url
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name, value))
+    def on_header(self, raw: bytes, value: bytes) -> None:
+        name, text, headers = _name(raw), str(value, "latin-1"), self.headers
+        if name in headers:
+            self.twice = self.twice or name in _ONCE
+            text = f"{headers[name]}, {text}"
+        headers[name] = text
+
+
+@lru_cache(1024)
+def _name(raw: bytes) -> str:
+    return raw.decode("latin-1").lower()
 
 
 def find_end(data: bytes | bytearray) -> int:
@@ -55,16 +68,9 @@ def read(data: bytes) -> Head | None:
         parser.feed_data(data)
     except (httptools.HttpParserError, httptools.HttpParserUpgrade):
         return None
-    if parser.get_http_version() != "1.1":
+    headers = collector.headers
+    if collector.twice or parser.get_http_version() != "1.1":
         return None
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in collector.headers:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-        if name in headers:
-            if name in ("content-length", "transfer-encoding", "host", "authorization"):
-                return None
-            value = f"{headers[name]}, {value}"
-        headers[name] = value
     if not _LEFT_TO_OTHERS.isdisjoint(headers) or "host" not in headers:
         return None
     coding, declared = headers.get("transfer-encoding"), headers.get("content-length")
@@ -81,8 +87,8 @@ def read(data: bytes) -> Head | None:
     connection = headers.get("connection", "").lower()
     if connection not in ("", "keep-alive", "close"):
         return None
-    target = collector.target.decode("latin-1")
-    return Head(parser.get_method().decode("latin-1"), target, headers, length, connection == "close")
+    method, target = str(parser.get_method(), "latin-1"), str(collector.target, "latin-1")
+    return Head(method, target, headers, length, connection == "close")
 
 
 class Chunks:

@@ -9,9 +9,9 @@ from typing import Final
 
 import structlog
 import trio
+from msgspec import Struct
 
 from router.credentials import digest as credential_digest
-from router.credentials import fingerprint
 from router.dialects.dialect import (
     Batch,
     Bounds,
@@ -62,8 +62,7 @@ class IngestStatistics:
     rates: RateStatistics
 
 
-@dataclass(slots=True)
-class Post:
+class Post(Struct):
     """One post on its way. begun: trio time. environment: where it belongs, once that is known; used: fingerprint of
     the credential that it shows."""
 
@@ -75,16 +74,14 @@ class Post:
     used: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Large:
+class Large(Struct, frozen=True):
     """A post that has to be decoded beside the loop."""
 
     post: Post
     environment: Environment
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(Struct, frozen=True):
     """A post that is decoded: `append` is for the mailbox of its environment, and what becomes of it for
     `Ingest.stored` or `Ingest.failed`."""
 
@@ -133,9 +130,11 @@ class Ingest:
         self._received += 1
         post = Post(dialect, route, request, trio.current_time())
         try:
-            environment, post.used = self._environment(dialect, route, request)
+            environment, key = self._environment(dialect, route, request)
             post.environment = environment
-            self._hold_to_rate(dialect, route, request)
+            post.used = key[:4].hex()
+            if self._services.config.server.key_rate:
+                self._hold_to_rate(key)
             if oversize:
                 limit = self._services.max_body
                 raise Rejected(Fault.MALFORMED, f"the body has more than {limit} bytes: send smaller batches")
@@ -197,11 +196,12 @@ class Ingest:
         """What became of every post and of every event, by environment and dialect."""
         return self._tally.statistics()
 
-    def _environment(self, dialect: Dialect, route: Route, request: Request) -> tuple[Environment, str]:
-        """Where the request's events belong, and the fingerprint of the credential that it shows."""
+    def _environment(self, dialect: Dialect, route: Route, request: Request) -> tuple[Environment, bytes]:
+        """Where the request's events belong, and the digest of the credential that it shows."""
         services = self._services
         claim = dialect.claim(route, request)
         keyring = services.keyring()
+        key = credential_digest(claim.secret)
         if claim.scope is not None:
             token = keyring.token(claim.secret)
             if token is None:
@@ -215,20 +215,18 @@ class Ingest:
             if name is None or claim.scope not in token.scopes or not token.covers(name):
                 raise Rejected(Fault.FORBIDDEN, f"the API token may not {claim.scope} here")
         else:
-            name = keyring.environment(claim.secret, claim.kinds)
+            name = keyring.environment_of(key, claim.kinds)
+        environment = None if name is None else services.environments.get(name)
+        if environment is not None:
+            return environment, key
         if name is not None and name in services.damaged:
             raise Busy(services.damaged[name], retry_after=PARKED_RETRY_AFTER)
-        if name is None or name not in services.environments:
-            if "client_side_id" in request.parameters:
-                raise Rejected(Fault.UNKNOWN_CLIENT, "the client-side ID in the path is not known")
-            raise Rejected(Fault.UNAUTHENTICATED, "the key is not known")
-        return services.environments[name], fingerprint(claim.secret)
+        if "client_side_id" in request.parameters:
+            raise Rejected(Fault.UNKNOWN_CLIENT, "the client-side ID in the path is not known")
+        raise Rejected(Fault.UNAUTHENTICATED, "the key is not known")
 
-    def _hold_to_rate(self, dialect: Dialect, route: Route, request: Request) -> None:
+    def _hold_to_rate(self, key: bytes) -> None:
         server = self._services.config.server
-        if not server.key_rate:
-            return
-        key = credential_digest(dialect.claim(route, request).secret)
         now = trio.current_time()
         if wait := self._rates.wait(key, now, rate=server.key_rate, burst=server.key_burst):
             raise Busy("the key posts more often than it may: send larger batches", retry_after=wait)

@@ -13,6 +13,8 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qsl
 
+from msgspec import Struct
+
 from router.credentials import Scope, Token
 from router.dialects.dialect import Dialect, Reply, Request, Route
 from router.errors import Rejected
@@ -51,20 +53,20 @@ class Routes:
     """The dialects' routes by method and path."""
 
     def __init__(self, dialects: Sequence[Dialect]) -> None:
-        self._exact: dict[tuple[str, str], tuple[Dialect, Route]] = {}
+        self.exact: dict[tuple[str, str], tuple[Dialect, Route]] = {}
         self._patterns: list[tuple[str, re.Pattern[str], Dialect, Route]] = []
         for dialect in dialects:
             for route in dialect.routes:
                 for method in (route.method,) if route.cors is None else (route.method, "OPTIONS"):
                     if "{" not in route.path:
-                        self._exact.setdefault((method, route.path), (dialect, route))
+                        self.exact.setdefault((method, route.path), (dialect, route))
                     else:
                         pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(route.path))
                         self._patterns.append((method, re.compile(pattern), dialect, route))
 
     def find(self, method: str, path: str) -> tuple[Dialect, Route, dict[str, str]] | None:
         """Who serves a path, and the values of its parameters; None where nobody here does."""
-        found = self._exact.get((method, path))
+        found = self.exact.get((method, path))
         if found is not None:
             return (*found, {})
         for wanted, pattern, dialect, route in self._patterns:
@@ -73,8 +75,7 @@ class Routes:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """Where a request goes whose body may still be on its way. values: of the route's parameters."""
 
     head: Head
@@ -85,8 +86,7 @@ class Target:
     values: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Struct, frozen=True):
     """A stream that is admitted. head: of its answer."""
 
     feed: Feed
@@ -114,6 +114,9 @@ class Lane:
 
     def find(self, head: Head) -> "Target | Opened | None":
         """What a request is for; None where the plain route is to see to it, which then says what is wrong, too."""
+        known = self.routes.exact.get((head.method, head.target))
+        if known is not None and not self.guard.limits.max_per_address:
+            return Target(head, head.target, "", *known, {})
         path, _, query = head.target.partition("?")
         if _PLAIN_PATH.fullmatch(path) is None or "//" in path:
             return None
@@ -133,9 +136,10 @@ class Lane:
         pairs = dict(parse_qsl(query, keep_blank_values=True)) if query else {}
         now = self.services.clock.now()
         request = Request(head.method, target.path, target.values, pairs, head.headers, body, now)
-        if head.method == "OPTIONS" and target.route.method != "OPTIONS":
-            return self.ingest.preflight(target.dialect, target.route, request)
-        return self.ingest.begin(target.dialect, target.route, request)
+        route = target.route
+        if head.method == "OPTIONS" and route.method != "OPTIONS":
+            return self.ingest.preflight(target.dialect, route, request)
+        return self.ingest.begin(target.dialect, route, request)
 
     def answer(self, reply: Reply, *, close: bool) -> bytes:
         """The bytes of an answer."""

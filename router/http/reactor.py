@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 import trio
 
-TURN: Final = 128  # sockets that are seen to before other tasks have a turn
+TURN: Final = 64  # sockets that are seen to before other tasks have a turn
 WATCHED: Final = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 
 

@@ -5,7 +5,7 @@ been decoded and leaves by exactly one of the others. What a refused event's sen
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -78,15 +78,16 @@ class Entry:
 
     __slots__ = ("_account", "_count", "_open", "_reasons")
 
-    def __init__(self, account: Account, kinds: Iterable[str], reasons: Iterable[str]) -> None:
+    def __init__(self, account: Account, kinds: Collection[str], reasons: Collection[str]) -> None:
         self._account = account
-        self._reasons = tuple(reason.partition(":")[0] for reason in reasons)
-        before = account.received.total()
-        account.received.update(kinds)
+        self._reasons = tuple([reason.partition(":")[0] for reason in reasons]) if reasons else ()
+        received = account.received
+        for kind in kinds:
+            received[kind] = received.get(kind, 0) + 1
         if self._reasons:
-            account.received[UNREADABLE] += len(self._reasons)
-        self._open = account.received.total() - before
-        self._count = self._open - len(self._reasons)
+            received[UNREADABLE] += len(self._reasons)
+        self._count = len(kinds)
+        self._open = self._count + len(self._reasons)
         account.in_flight += self._open
 
     def drop(self) -> None:
@@ -127,7 +128,7 @@ class Tally:
         self._posts: dict[str, Posts] = {}
 
     def enter(
-        self, environment: EnvironmentName, dialect: str, kinds: Iterable[str], reasons: Iterable[str] = ()
+        self, environment: EnvironmentName, dialect: str, kinds: Collection[str], reasons: Collection[str] = ()
     ) -> Entry:
         """Events that have been decoded, by their kinds; `reasons` for each item that could not be taken in."""
         account = self._accounts.get((environment, dialect))

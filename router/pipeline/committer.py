@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import trio
+from msgspec import Struct
 from trio.testing import wait_all_tasks_blocked
 
 from router.actors.actor import Context
@@ -27,8 +28,7 @@ SYNC_LIMIT = 60.0  # seconds a sync may take before the committer counts as stal
 STALL_LIMIT = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Fragment:
+class Fragment(Struct, frozen=True):
     """One request's events for one environment. Answered with `Committed`."""
 
     ledger: Ledger

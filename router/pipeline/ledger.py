@@ -5,7 +5,9 @@ it works group by group, a copy of a request finds the first one either in the w
 no moment in between, and no state for requests in flight.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from msgspec import Struct
 
 from router.pipeline.watermark import Watermark
 from router.records import select
@@ -16,8 +18,7 @@ from router.store.quarantine import Item, Quarantine
 from router.store.sources import Sources
 
 
-@dataclass(frozen=True, slots=True)
-class Relayed:
+class Relayed(Struct, frozen=True):
     """Events of another router's log: `bodies` are its entries, packed by `records.pack_body`, with how many events are
     in each. The other fields are those of `dialects.dialect.Origin`."""
 
@@ -28,8 +29,7 @@ class Relayed:
     span: tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(Struct, frozen=True):
     """A batch to keep: `count` events packed by `records.pack_body`. Answered with `Committed`.
 
     set_aside: what of the request could not be taken in; kept in quarantine, under the stamp of the commit.
@@ -43,8 +43,7 @@ class Append:
     relayed: Relayed | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(Struct, frozen=True):
     """Where the events are: offsets `first` to `last`, durable and visible; `last` is less than `first` without any.
 
     duplicates: how many of the batch were known already and not stored again; where that is all of them, `duplicate` is

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import inf
 
 import trio
+from msgspec import Struct
 
 from router.names import Cursor
 from router.pipeline.filters import EVERYTHING, Filter
@@ -21,16 +22,14 @@ CHUNK_BYTES = 256 * 1024
 CHUNK_ENTRIES = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(Struct, frozen=True):
     """Encoded events in order, in one piece; `events` of them. May be empty: nothing in this stretch was wanted."""
 
     data: bytes
     events: int
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(Struct, frozen=True):
     """Offsets from `first` to `last` are not kept any more: `lost` events that this reader has not seen.
 
     reason: `retention`, or `damage` for what is on the disk and cannot be read.

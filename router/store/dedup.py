@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final
 
+from msgspec import Struct
+
 from router.store.engine import Batch, Engine
 
 FAMILY: Final = "dedup"
@@ -27,8 +29,7 @@ def digest(identity: bytes) -> bytes:
     return blake2b(identity, digest_size=DIGEST_BYTES).digest()
 
 
-@dataclass(frozen=True, slots=True)
-class Identities:
+class Identities(Struct, frozen=True):
     """What makes a request recognisable. request: digest of its identity, or None. events: digests, one per event in
     order, or empty where single events are not told apart."""
 

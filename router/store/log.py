@@ -91,6 +91,8 @@ class Log:
     @property
     def fault(self) -> str | None:
         """What cannot be read of what is kept, as far as reading has met it; None while all is well."""
+        if not self._damage:
+            return None
         return next((text for _, last, text in self._damage if last >= self.low), None)
 
     def stage(self, batch: Batch, arrived: int, body: bytes, count: int) -> int:
