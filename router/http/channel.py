@@ -19,14 +19,11 @@ from router.dialects.dialect import Reply
 from router.errors import Busy
 from router.http.guest import Guest
 from router.http.ingest import Large, Pending
-from router.http.lane import Lane, Opened, Target
+from router.http.lane import MOST_CHUNKED, PATIENCE, READ, Lane, Opened, Target
 from router.http.reader import Reader
 from router.http.sending import Sent, send
 from router.http.subscriber import Subscriber
 
-READ: Final = 64 * 1024  # bytes
-PATIENCE: Final = 2.0  # seconds for a body; a slower one is the plain route's
-MOST_CHUNKED: Final = 1024 * 1024  # bytes of a chunked body, which counts for the budget only when it is whole
 IN_A_ROW: Final = 16  # requests that one connection gets answered before the others have a turn
 
 

@@ -114,14 +114,7 @@ class Ingest:
             step = await self.decode(step)
         if isinstance(step, Reply):
             return step
-        try:
-            committed: Committed = await step.environment.mailbox.ask(step.append, timeout=self._services.ask_timeout)
-        except Exception as error:  # noqa: BLE001 - what it means is said by `failed`
-            return self.failed(step, error)
-        except BaseException:
-            step.entry.drop()
-            raise
-        return self.stored(step, committed)
+        return await self.settle(step)
 
     def begin(
         self, dialect: Dialect, route: Route, request: Request, *, oversize: bool = False
@@ -154,6 +147,18 @@ class Ingest:
             return self._decoded(post, large.environment, _or_raise(await self._services.threads.decode(attempt)))
         except Exception as error:  # noqa: BLE001 - what it means is said by `_fail`
             return self._fail(post, error)
+
+    async def settle(self, pending: Pending) -> Reply:
+        """Wait until a post is durable; the answer to it."""
+        mailbox = pending.environment.mailbox
+        try:
+            committed: Committed = await mailbox.ask(pending.append, timeout=self._services.ask_timeout)
+        except Exception as error:  # noqa: BLE001 - what it means is said by `failed`
+            return self.failed(pending, error)
+        except BaseException:
+            pending.entry.drop()
+            raise
+        return self.stored(pending, committed)
 
     def stored(self, pending: Pending, committed: Committed) -> Reply:
         """The answer to a post whose events are durable."""

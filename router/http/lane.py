@@ -30,6 +30,9 @@ from router.http.stream_query import parse
 from router.http.streams import NoRoom, Streams
 from router.store.engine import Damaged
 
+READ: Final = 64 * 1024  # bytes
+PATIENCE: Final = 2.0  # seconds for a body; a slower one is the plain route's
+MOST_CHUNKED: Final = 1024 * 1024  # bytes of a chunked body, which counts for the budget only when it is whole
 _PLAIN_PATH: Final = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@/-]*")
 _STREAM: Final = (
     b"content-type: text/event-stream; charset=utf-8\r\n"

@@ -37,6 +37,7 @@ from router.http.guest import Guest
 from router.http.lane import Lane, LaneStatistics
 from router.http.reactor import Reactor
 from router.http.sockets import Listener
+from router.http.talk import Talk
 
 HANDSHAKE_TIMEOUT: Final = 10.0  # seconds for TLS; hypercorn's minute would outlast every drain
 BODY_PIECES: Final = 2  # that wait for the application, of up to 64 KiB each; the guard's budget does not see them
@@ -248,11 +249,30 @@ class Server:
         connection.ahead = ahead
         guest.holder = connection.timer
         try:
-            if not guest.over:
-                await connection
+            if guest.over:
+                return
+            if isinstance(stream, trio.SSLStream) and self._lane is not None:
+                if not await self._handshaken(stream):
+                    return
+                talk = Talk(self._lane, stream, connection.timer, settings.write_timeout, settings.max_head)
+                try:
+                    connection.ahead = await talk.run()
+                finally:
+                    connection.cut = talk.cut
+                if not connection.ahead:
+                    with trio.move_on_after(EVICTION), suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                        await stream.aclose()
+                    return
+            await connection
         finally:
             self.leave(guest, cut=connection.cut)
             connection.let_go()
+
+    async def _handshaken(self, stream: trio.SSLStream[trio.SocketStream]) -> bool:
+        with trio.move_on_after(HANDSHAKE_TIMEOUT), suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await stream.do_handshake()
+            return True
+        return False
 
     async def _turn_away(self, guest: Guest) -> None:
         """Say why where that costs nothing: not where TLS would have to be begun for it."""

@@ -48,7 +48,7 @@ class Streams:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._feeds: dict[Feed, str] = {}
+        self.feeds: dict[Feed, str] = {}
         self._seats: dict[Feed, Seat] = {}
         self._held: Counter[str] = Counter()
         self._opened = 0
@@ -58,7 +58,7 @@ class Streams:
 
     @property
     def open(self) -> int:
-        return len(self._feeds)
+        return len(self.feeds)
 
     def admit(self, token: Token, name: EnvironmentName, asked: Asked) -> Feed:
         """A stream that is to begin; `enter` and `leave` follow.
@@ -71,7 +71,7 @@ class Streams:
         services, limits = self._services, self._services.streams
         environment = services.environments[name]
         start = begin(environment, asked)
-        if len(self._feeds) >= limits.most:
+        if len(self.feeds) >= limits.most:
             self._refused += 1
             services.audience.refused += 1
             raise NoRoom(f"all {limits.most} streams are taken")
@@ -83,7 +83,7 @@ class Streams:
 
     def enter(self, feed: Feed, token: Token) -> None:
         """The stream has begun."""
-        self._feeds[feed] = token.name
+        self.feeds[feed] = token.name
         self._held[token.name] += 1
         self._opened += 1
         services = self._services
@@ -92,7 +92,7 @@ class Streams:
 
     def leave(self, feed: Feed) -> None:
         """The stream has ended, however."""
-        name = self._feeds.pop(feed)
+        name = self.feeds.pop(feed)
         self._seats.pop(feed).__exit__(None, None, None)
         self._held[name] -= 1
         if not self._held[name]:
@@ -102,7 +102,7 @@ class Streams:
         self._gaps += statistics.gaps
 
     def statistics(self) -> StreamsStatistics:
-        now = [feed.statistics() for feed in self._feeds]
+        now = [feed.statistics() for feed in self.feeds]
         return StreamsStatistics(
             len(now),
             self._opened,
