@@ -295,9 +295,12 @@ def of_http(guard: Callable[[], GuardStatistics], server: Callable[[], ServerSta
         yield turned
         yield _counter("router_http_failed_connections", "Connections ended by a fault of ours.", connections.failed)
         lane = connections.lane
-        yield _counter("router_lane_requests", "Posts answered in the fast lane.", lane.requests)
-        yield _counter("router_lane_streams", "Streams begun in the fast lane.", lane.streams)
-        yield _counter("router_lane_handed_connections", "Connections handed to the plain route.", lane.handed)
+        if lane is not None:
+            yield _counter("router_lane_requests", "Posts answered in the fast lane.", lane.requests)
+            yield _counter("router_lane_streams", "Streams begun in the fast lane.", lane.streams)
+            yield _counter("router_lane_handed_connections", "Connections handed to the plain route.", lane.handed)
+            yield _gauge("router_lane_sockets", "Connections and streams held by it.", connections.reactor.watched)
+            yield _gauge("router_lane_behind_streams", "Streams that catch up with a task.", lane.hub.behind)
 
     return source
 

@@ -22,7 +22,7 @@ from router.http import access, cors
 from router.http.feed import Feed
 from router.http.guard import Guard
 from router.http.heads import Head
-from router.http.hub import Hub
+from router.http.hub import Hub, HubStatistics
 from router.http.ingest import Ingest, Large, Pending
 from router.http.rules import STREAM_CORS
 from router.http.services import Services
@@ -45,11 +45,12 @@ _STATUS: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".e
 @dataclass(frozen=True, slots=True)
 class LaneStatistics:
     """requests: posts and preflights answered here; streams: begun here; handed: connections given to the plain
-    route."""
+    route. hub: of the streams that are open."""
 
     requests: int
     streams: int
     handed: int
+    hub: HubStatistics
 
 
 class Routes:
@@ -182,4 +183,4 @@ class Lane:
         return Opened(feed, token, b"".join((_STATUS[200], _STREAM, lines, self.date(), b"\r\n")))
 
     def statistics(self) -> LaneStatistics:
-        return LaneStatistics(self.requests, self.streamed, self.handed)
+        return LaneStatistics(self.requests, self.streamed, self.handed, self.hub.statistics())

@@ -35,7 +35,7 @@ from router.http.connection import Connection
 from router.http.guard import Application
 from router.http.guest import Guest
 from router.http.lane import Lane, LaneStatistics
-from router.http.reactor import Reactor
+from router.http.reactor import Reactor, ReactorStatistics
 from router.http.sockets import Listener
 from router.http.talk import Talk
 
@@ -72,7 +72,7 @@ class ServerSettings:
 class ServerStatistics:
     """open: connections; accepted: since the start; aborted: reset because they outlived the drain; failed: ended by
     an exception that only a fault of hypercorn's or ours explains; evicted: closed idle, to make room; cut: because
-    they accepted nothing for too long."""
+    they accepted nothing for too long. lane: None where it is off."""
 
     open: int
     accepted: int
@@ -81,7 +81,8 @@ class ServerStatistics:
     evicted: int
     cut: int
     admission: AdmissionStatistics
-    lane: LaneStatistics
+    reactor: ReactorStatistics
+    lane: LaneStatistics | None
 
 
 class Server:
@@ -162,9 +163,17 @@ class Server:
 
     def statistics(self) -> ServerStatistics:
         admission = self._admission.statistics()
-        lane = LaneStatistics(0, 0, 0) if self._lane is None else self._lane.statistics()
+        lane = None if self._lane is None else self._lane.statistics()
         return ServerStatistics(
-            len(self._open), self._accepted, self._aborted, self._failed, self._evicted, self._cut, admission, lane
+            len(self._open),
+            self._accepted,
+            self._aborted,
+            self._failed,
+            self._evicted,
+            self._cut,
+            admission,
+            self.reactor.statistics(),
+            lane,
         )
 
     def begin(self, guest: Guest, task: Callable[[], Awaitable[None]]) -> None:

@@ -5,6 +5,7 @@ import gzip
 import http.client
 import json
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +15,7 @@ from backports import zstd
 
 from router.dialects.json import split_array, split_member
 
+BACK = 15.0  # seconds in which a router has started, on however busy a machine
 HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "host", "date", "server"}
 
 
@@ -39,12 +41,17 @@ class Exchange:
 @dataclass
 class Recorder:
     """Forwards to `target` (HOST:PORT), which may come and go. `lose` answers of the next posts are turned into a 503:
-    the router has stored the events, and the SDK does not hear of it."""
+    the router has stored the events, and the SDK does not hear of it.
+
+    While nobody listens, a post is refused once; its retry waits until somebody does, since how soon a router is back
+    is the machine's business, and these SDKs try only once more.
+    """
 
     target: str
     url: str = ""
     exchanges: list[Exchange] = field(default_factory=list)
     lose: int = 0
+    _refused: set[bytes] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def accepted(self, *, fresh: bool = True) -> list[Exchange]:
@@ -60,6 +67,7 @@ class Recorder:
     ) -> tuple[int, dict[str, str], bytes]:
         try:
             with contextlib.closing(http.client.HTTPConnection(self.target, timeout=20)) as connection:
+                self._connect(connection, body)
                 connection.request(method, path, body, {k: v for k, v in headers.items() if k not in HOP_BY_HOP})
                 got = connection.getresponse()
                 status, data = got.status, got.read()
@@ -73,6 +81,19 @@ class Recorder:
                     self.lose -= 1
                     return 503, {"content-type": "application/json"}, b'{"success":false}'
         return status, answer, data
+
+    def _connect(self, connection: http.client.HTTPConnection, body: bytes) -> None:
+        until = time.monotonic() + BACK
+        while True:
+            try:
+                connection.connect()
+            except ConnectionRefusedError:
+                if body not in self._refused or time.monotonic() > until:
+                    self._refused.add(body)
+                    raise
+                time.sleep(0.05)
+            else:
+                return
 
 
 def inflated(headers: dict[str, str], body: bytes) -> bytes:

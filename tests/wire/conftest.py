@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Self
 
+import pytest
 import trio
 from hypercorn.config import Config
 from hypercorn.trio import serve
@@ -12,10 +13,44 @@ from quart import Response, request
 from quart.wrappers.response import ResponseBody
 from quart_trio import QuartTrio
 
+from router.actors.registry import Registry
+from router.clocks import ManualClock
+from router.credentials import Keyring
+from router.dialects.launchdarkly import LaunchDarkly
+from router.dialects.statsig import Statsig
 from router.http.admission import AdmissionLimits
 from router.http.guard import Application, Guard, GuardLimits, oversize
+from router.http.ingest import Ingest
+from router.http.lane import Lane
 from router.http.server import Server, ServerSettings
+from router.http.services import Services
 from router.http.sockets import open_listeners
+from router.http.streams import Streams
+
+LANE = False
+"""Whether connections begin in the fast lane, which passes on what these tests ask for; see `route`."""
+
+
+@pytest.fixture(autouse=True, params=["plain", "lane"])
+def route(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every test here runs twice: with hypercorn alone, and with the fast lane in front of it."""
+    monkeypatch.setattr("tests.wire.conftest.LANE", request.param == "lane")
+    return str(request.param)
+
+
+def lane(guard: Guard) -> Lane:
+    """A fast lane of a router without environments: it recognises its routes and knows nobody."""
+    clock = ManualClock()
+    services = Services(
+        clock=clock,
+        keyring=Keyring,
+        environments={},
+        registry=Registry(clock),
+        readiness=list,
+        origins=lambda _name: (),
+        redact=lambda body: body,
+    )
+    return Lane(services, (LaunchDarkly(), Statsig()), Ingest(services), Streams(services), guard)
 
 
 class Endless(ResponseBody):
@@ -119,7 +154,7 @@ async def wire(
         head_timeout=head,
         admission=admission or AdmissionLimits(),
     )
-    server = Server(guard or inner, listeners, settings)
+    server = Server(guard or inner, listeners, settings, None if guard is None or not LANE else lane(guard))
     running = Wire(int(listeners[0].address.rsplit(":", 1)[1]), guard, server, stopping)
 
     async def run(task_status: trio.TaskStatus[None]) -> None:
