@@ -1,0 +1,40 @@
+"""How fast events are taken in, and how soon they are answered when half as many come."""
+
+from bench.compare.bench import Turn
+from bench.compare.peer import Peer, Purpose
+
+
+def publish(turn: Turn) -> None:
+    """Batches of each size at full speed, then at a steady half of it."""
+    settings = turn.settings
+    with turn.launch() as peer:
+        for batch in settings.batches if peer.batched else (1,):
+            rate = full(turn, peer, batch, str(batch))
+            turn.rest(peer)
+            half = turn.programs.loaded(
+                turn.programs.load(
+                    peer, batch, connections=settings.connections, seconds=settings.seconds, warm=settings.warm,
+                    rate=rate / 2,
+                )
+            )  # fmt: skip
+            turn.record(
+                f"{batch}, half load",
+                {"posts": half.rate, "p50": half.p50, "p99": half.p99, "unanswered": half.unanswered},
+            )
+            turn.rest(peer)
+
+
+def full(turn: Turn, peer: Peer, batch: int, row: str, purpose: Purpose = "live") -> float:
+    """Posts a second at full speed, recorded."""
+    settings = turn.settings
+    done = turn.programs.loaded(
+        turn.programs.load(
+            peer, batch, connections=settings.connections, seconds=settings.seconds, warm=settings.warm,
+            purpose=purpose,
+        )
+    )  # fmt: skip
+    turn.record(
+        row,
+        {"posts": done.rate, "events": done.rate * batch, "p50": done.p50, "p99": done.p99, "generator": done.busy},
+    )
+    return done.rate
