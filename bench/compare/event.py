@@ -1,7 +1,7 @@
 """The event that every candidate is given: a LaunchDarkly evaluation of 212 bytes."""
 
 MARK = "~at"
-"""What the load generator puts the time after: 19 digits of CLOCK_MONOTONIC in ns. No character of it is escaped in a URL."""
+"""What the load generator puts the time after: 19 digits of CLOCK_MONOTONIC in ns. No URL escapes a character of it."""
 
 TEMPLATE = (
     '{"kind":"feature","creationDate":1767225600123,"key":"checkout-v2","version":17,"variation":1,"value":"blue",'

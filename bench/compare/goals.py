@@ -72,8 +72,10 @@ def goals(results: Results) -> list[Goal]:
     idle = rows(results, "memory")[-1:] or ["5000"]
     readers = "1000" if "1000, 1 a post" in results.rows("deliver") else last(results)
 
-    def against(what: str, limit: float, first: tuple[str, ...], second: tuple[str, ...], *, least: bool = True) -> Goal:
-        one, other = results.median(*first), results.median(*second)  # type: ignore[arg-type]
+    def against(
+        what: str, limit: float, first: tuple[str, ...], second: tuple[str, ...], *, least: bool = True
+    ) -> Goal:
+        one, other = results.median(*first), results.median(*second)
         words = f"{number(one)} against {number(other)}"
         return Goal(what, limit, least, "times", results.ratio(first, second), words)  # type: ignore[arg-type]
 

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -17,6 +18,21 @@ START = 30.0  # seconds
 STOP = 30.0
 Beginning = Literal["latest", "earliest"]
 Purpose = Literal["live", "keep", "spread"]
+
+
+@dataclass(frozen=True)
+class Resume:
+    """How a reader goes on when its stream is ended.
+
+    Attributes:
+        request: with `@RESUME@` where the place goes.
+        mark: what stands before the place in the stream.
+        own: events that come after the place in the frame that it belongs to.
+    """
+
+    request: bytes
+    mark: str
+    own: int
 
 
 def free_port() -> int:
@@ -80,7 +96,11 @@ class Peer(ABC):
         """Requests that open a stream, by the name of its form; none where there is no stream over HTTP."""
         return {}
 
-    def prepare(self) -> None:
+    def resume(self) -> Resume | None:
+        """How server-sent events are gone on with; None where they cannot be."""
+        return None
+
+    def prepare(self) -> None:  # noqa: B027  most need nothing
         """What has to be made once after the start: a stream, a topic."""
 
     @property

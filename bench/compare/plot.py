@@ -1,4 +1,4 @@
-"""Results as a drawing: bars on logarithmic scales, with their spread. SVG, written by hand so that nothing is needed."""
+"""Results as a drawing: bars on logarithmic scales, with their spread. SVG of our own, so that nothing is needed."""
 
 import math
 from collections.abc import Sequence
@@ -65,7 +65,8 @@ def panel(title: str, bars: Sequence[tuple[str, list[float]]], colours: dict[str
         middle = sorted(found)[len(found) // 2]
         parts += [
             f'<text x="{LABEL - 8}" y="{y + 12}" text-anchor="end">{escape(name)}</text>',
-            f'<rect x="{LABEL}" y="{y}" width="{max(1, x(middle) - LABEL):.1f}" height="{BAR}" fill="{colours[name]}"/>',
+            f'<rect x="{LABEL}" y="{y}" width="{max(1, x(middle) - LABEL):.1f}" height="{BAR}" '
+            f'fill="{colours[name]}"/>',
             f'<line x1="{x(min(found)):.1f}" x2="{x(max(found)):.1f}" y1="{y + BAR / 2}" y2="{y + BAR / 2}" '
             'stroke="#111" stroke-width="1.5"/>',
             f'<text x="{x(max(found)) + 6:.1f}" y="{y + 12}">{middle:,.4g}</text>',

@@ -130,9 +130,7 @@ class Programs:
             raise Failure(f"{found['bad']} of {found['ok']} posts were refused: {found['first_bad'].strip()}")
         if not found["ok"]:
             raise Failure("no post was answered")
-        return Loaded(
-            *(found[name] for name in ("ok", "bad", "seconds", "p50", "p99", "unanswered", "begin", "busy"))
-        )
+        return Loaded(*(found[name] for name in ("ok", "bad", "seconds", "p50", "p99", "unanswered", "begin", "busy")))
 
     @contextmanager
     def followers(
@@ -145,8 +143,12 @@ class Programs:
         """
         file = self.folder / "stream"
         file.write_bytes(peer.streams(beginning)[form])
+        command = [*self.prefix, str(self.folder / "follow"), str(peer.port), str(count), str(file)]
+        if form == "server-sent events" and (resume := peer.resume()):
+            (self.folder / "resume").write_bytes(resume.request)
+            command += [str(self.folder / "resume"), resume.mark, str(resume.own)]
         process = subprocess.Popen(
-            [*self.prefix, str(self.folder / "follow"), str(peer.port), str(count), str(file)],
+            command,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         try:

@@ -44,8 +44,10 @@ class Results:
 
     def ratio(self, first: tuple[str, str, str, str], second: tuple[str, str, str, str]) -> list[float]:
         """`first` against `second` in every round that has both; each is (measure, row, candidate, quantity)."""
-        taken = [{figures["round"]: figures.get(quantity) for figures in self.rows(measure).get(row, {}).get(candidate, [])}
-                 for measure, row, candidate, quantity in (first, second)]
+        taken = []
+        for measure, row, candidate, quantity in (first, second):
+            rounds = self.rows(measure).get(row, {}).get(candidate, [])
+            taken.append({figures["round"]: figures.get(quantity) for figures in rounds})
         pairs = [(one, taken[1].get(turn)) for turn, one in taken[0].items()]
         return [one / other for one, other in pairs if one is not None and other]
 

@@ -26,6 +26,11 @@ def grid(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     )  # fmt: skip
 
 
+def measured(results: Results, measure: str) -> list[str]:
+    """The candidates that a measure has figures of."""
+    return [name for name in results.candidates if any(name in found for found in results.rows(measure).values())]
+
+
 def verdicts(results: Results) -> str:
     """What was required, and what became of it."""
     lines = []
@@ -48,7 +53,7 @@ def by_candidate(
         base: the row and quantity that the last column compares with the router's, and whether more is better.
     """
     row, quantity, more = base
-    names = [name for name in results.candidates if any(name in found for found in results.rows(measure).values())]
+    names = measured(results, measure)
     lines = []
     for name in names:
         line = [name]
@@ -127,8 +132,10 @@ def growth(results: Results) -> str:
         quantities = {name for rounds in found.values() for figures in rounds for name in figures}
         quantity = next(name for name in ("posts", "rate", "bytes", "events", "p99") if name in quantities)
         columns.append((f"{row}, {units[quantity]}", row, quantity, 1.0))
-    names = [name for name in results.candidates if any(name in found for found in results.rows("growth").values())]
-    lines = [[name, *(cell(results.values("growth", row, name, what)) for _, row, what, _ in columns)] for name in names]
+    names = measured(results, "growth")
+    lines = [
+        [name, *(cell(results.values("growth", row, name, what)) for _, row, what, _ in columns)] for name in names
+    ]
     return grid(["", *(head for head, *_ in columns)], lines)
 
 

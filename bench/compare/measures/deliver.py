@@ -52,7 +52,10 @@ def sent(turn: Turn, peer: Peer, followers: Followers, readers: int, batch: int,
             f"{found['least']} to the least; {found['closed']} streams were closed"
         )
     seconds = (found["last"] - loaded.begin) / 1e9
-    return {"rate": found["events"] / seconds, "events": events, "p50": found["p50"], "p99": found["p99"]}
+    return {
+        "rate": found["events"] / seconds, "events": events, "p50": found["p50"], "p99": found["p99"],
+        "resumed": found["resumed"],
+    }  # fmt: skip
 
 
 def latency(turn: Turn, peer: Peer, row: str) -> None:

@@ -4,7 +4,7 @@ from bench.compare.bench import Turn
 from bench.compare.failure import Failure
 from bench.compare.footprint import steady
 
-WARM = 50  # readers and posts before the first look
+WARM = 20  # readers and posts before the first look
 
 
 def memory(turn: Turn) -> None:

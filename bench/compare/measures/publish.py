@@ -2,6 +2,7 @@
 
 from bench.compare.bench import Turn
 from bench.compare.peer import Peer, Purpose
+from bench.compare.results import Figures
 
 
 def publish(turn: Turn) -> None:
@@ -9,7 +10,7 @@ def publish(turn: Turn) -> None:
     settings = turn.settings
     with turn.launch() as peer:
         for batch in settings.batches if peer.batched else (1,):
-            rate = full(turn, peer, batch, str(batch))
+            rate = full(turn, peer, batch, str(batch))["posts"]
             turn.rest(peer)
             half = turn.programs.loaded(
                 turn.programs.load(
@@ -24,8 +25,8 @@ def publish(turn: Turn) -> None:
             turn.rest(peer)
 
 
-def full(turn: Turn, peer: Peer, batch: int, row: str, purpose: Purpose = "live") -> float:
-    """Posts a second at full speed, recorded."""
+def full(turn: Turn, peer: Peer, batch: int, row: str, purpose: Purpose = "live") -> Figures:
+    """Posts at full speed, recorded."""
     settings = turn.settings
     done = turn.programs.loaded(
         turn.programs.load(
@@ -33,8 +34,8 @@ def full(turn: Turn, peer: Peer, batch: int, row: str, purpose: Purpose = "live"
             purpose=purpose,
         )
     )  # fmt: skip
-    turn.record(
-        row,
-        {"posts": done.rate, "events": done.rate * batch, "p50": done.p50, "p99": done.p99, "generator": done.busy},
-    )
-    return done.rate
+    figures = {
+        "posts": done.rate, "events": done.rate * batch, "p50": done.p50, "p99": done.p99, "generator": done.busy,
+    }  # fmt: skip
+    turn.record(row, figures)
+    return figures

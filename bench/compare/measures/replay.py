@@ -24,5 +24,8 @@ def read(turn: Turn, peer: Peer, form: str, events: int, row: str) -> None:
     with turn.programs.followers(peer, 1, "earliest", form) as followers:
         found = followers.until(events, 60 + 10 * turn.settings.seconds)
     if found["events"] < events:
-        raise Failure(f"of {events} stored events {found['events']} were replayed")
-    turn.record(row, {"events": found["events"] / ((found["last"] - begin) / 1e9), "stored": events})
+        raise Failure(f"of {events} stored events {found['events']} were replayed; {found['resumed']} resumptions")
+    turn.record(
+        row,
+        {"events": found["events"] / ((found["last"] - begin) / 1e9), "stored": events, "resumed": found["resumed"]},
+    )

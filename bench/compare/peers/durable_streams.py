@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bench.compare.event import array
 from bench.compare.failure import Failure
-from bench.compare.peer import Beginning, Peer, Purpose, request
+from bench.compare.peer import Beginning, Peer, Purpose, Resume, request
 
 JSON = {"Content-Type": "application/json"}
 
@@ -35,3 +35,7 @@ class DurableStreams(Peer):
         offset = "now" if beginning == "latest" else "-1"
         path = f"/bench?offset={offset}&live=sse"
         return {"server-sent events": request("GET", path, {"Accept": "text/event-stream"})}
+
+    def resume(self) -> Resume:
+        path = "/bench?offset=@RESUME@&live=sse"
+        return Resume(request("GET", path, {"Accept": "text/event-stream"}), '"streamNextOffset":"', 0)

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote_plus
 
 from bench.compare.event import events
-from bench.compare.peer import Beginning, Peer, Purpose, request
+from bench.compare.peer import Beginning, Peer, Purpose, Resume, request
 
 KEY = "a key of a benchmark, long enough for its hash"
 
@@ -46,3 +46,7 @@ class Mercure(Peer):
         if beginning == "earliest":
             path += "&lastEventID=earliest"
         return {"server-sent events": request("GET", path, {"Accept": "text/event-stream"})}
+
+    def resume(self) -> Resume:
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": "@RESUME@"}
+        return Resume(request("GET", "/.well-known/mercure?topic=bench", headers), "id: ", 1)

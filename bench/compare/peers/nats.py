@@ -48,9 +48,7 @@ class Nats(Peer):
         return CONNECT + b"SUB _INBOX.conn-0000 1\r\nPING\r\n"
 
     def posts(self, batch: int, purpose: Purpose = "live") -> list[bytes]:
-        return [
-            b"".join(b"PUB bench _INBOX.conn-0000 %d\r\n%s\r\n" % (len(event), event) for event in events(batch))
-        ]
+        return [b"".join(b"PUB bench _INBOX.conn-0000 %d\r\n%s\r\n" % (len(event), event) for event in events(batch))]
 
     def replies(self, batch: int) -> int:
         return batch

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bench.compare.event import events
-from bench.compare.peer import Beginning, Peer, Purpose, request
+from bench.compare.peer import Beginning, Peer, Purpose, Resume, request
 
 CONFIG = """
 load_module {module};
@@ -17,7 +17,8 @@ http {{
     access_log off;
     keepalive_requests 1000000000;
     keepalive_timeout 1h;
-    client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+    client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi; scgi_temp_path scgi;
     client_body_buffer_size 1m;
     nchan_shared_memory_size 4096M;
     server {{
@@ -64,3 +65,7 @@ class Nchan(Peer):
 
     def streams(self, beginning: Beginning) -> dict[str, bytes]:
         return {"server-sent events": request("GET", f"/{beginning}", {"Accept": "text/event-stream"})}
+
+    def resume(self) -> Resume:
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": "@RESUME@"}
+        return Resume(request("GET", "/latest", headers), "id: ", 1)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.compare.event import array
 from bench.compare.failure import Failure
-from bench.compare.peer import Beginning, Peer, Purpose, request
+from bench.compare.peer import Beginning, Peer, Purpose, Resume, request
 from bench.compare.tools import Tools
 
 OPEN = 120.0  # seconds for a log of any size
@@ -87,6 +87,10 @@ class Router(Peer):
             "server-sent events": request("GET", path, headers | {"Accept": "text/event-stream"}),
             "NDJSON": request("GET", path, headers | {"Accept": "application/x-ndjson"}),
         }
+
+    def resume(self) -> Resume:
+        headers = {"Authorization": "Bearer api-bench", "Accept": "text/event-stream", "Last-Event-ID": "@RESUME@"}
+        return Resume(request("GET", "/events?project=default&environment=e0", headers), "id: ", 1)
 
     def prepare(self) -> None:
         """Wait until it is ready: a port that listens is not yet an open log."""
