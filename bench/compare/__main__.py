@@ -127,6 +127,8 @@ def chosen(peers: list[Peer], names: str | None, results: Results) -> list[Peer]
     if names:
         wanted = names.lower().split(",")
         peers = [peer for peer in peers if any(peer.label.lower().startswith(name.strip()) for name in wanted)]
+        if not peers:
+            raise Failure(f"no candidate is called {names}")
     found = []
     for peer in peers:
         if reason := peer.missing():

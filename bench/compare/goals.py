@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from bench.compare.results import Results
 
-ROUTER, PLAIN, NCHAN = "router", "router, plain route", "nchan"
-FULL, WIDE = "router, full log", "router, many environments"
+ROUTER, PLAIN, NCHAN = "router", "plain route", "nchan"
+FULL, WIDE = "full log", "many environments"
 GROWTH = {  # row: (quantity, whether more is better)
     "posts of 1": ("posts", True),
     "posts of 50": ("posts", True),
@@ -120,7 +120,7 @@ def grown(results: Results, state: str) -> list[Goal]:
         ratios = results.ratio(state_at, base_at) if more else results.ratio(base_at, state_at)
         words = f"{number(results.median(*state_at))} against {number(results.median(*base_at))}"
         name = row if more else f"{row} (the inverse, less is better)"
-        found.append(Goal(f"{state.partition(', ')[2]}: {name}", 0.9, True, "times", ratios, words))
+        found.append(Goal(f"{state}: {name}", 0.9, True, "times", ratios, words))
     return found
 
 

@@ -56,7 +56,7 @@ class Peer(ABC):
     """
 
     name: ClassVar[str]
-    about: ClassVar[str]  # how it is set up, for the table's notes
+    about: str  # how it is set up, for the table's notes
     durable: ClassVar[bool]
     batched: ClassVar[bool] = True  # several events go in one request
     protocol: ClassVar[Literal["http", "redis", "nats"]] = "http"

@@ -58,6 +58,8 @@ class Router(Peer):
         self.environments = environments
         self.stored = stored
         self.label = label
+        if not fast:
+            self.about = "fast_lane = false"
 
     def missing(self) -> str | None:
         return None
