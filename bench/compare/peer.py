@@ -59,6 +59,7 @@ class Peer(ABC):
     about: str  # how it is set up, for the table's notes
     durable: ClassVar[bool]
     batched: ClassVar[bool] = True  # several events go in one request
+    history: ClassVar[int | None] = None  # most events that it can replay; None for all that are stored
     protocol: ClassVar[Literal["http", "redis", "nats"]] = "http"
 
     def __init__(self, tools: Tools) -> None:

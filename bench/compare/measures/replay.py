@@ -12,9 +12,10 @@ BATCH = 500
 def replay(turn: Turn) -> None:
     """Store events, let it settle, and read them from the first, in every form there is."""
     with turn.launch() as peer:
-        stored = turn.programs.fill(peer, turn.settings.replayed, BATCH, turn.settings.filling)
+        wanted = min(turn.settings.replayed, peer.history or turn.settings.replayed)
+        stored = turn.programs.fill(peer, wanted, BATCH, turn.settings.filling)
         for form in peer.streams("earliest"):
-            read(turn, peer, form, min(stored, turn.settings.replayed), form)
+            read(turn, peer, form, min(stored, wanted), form)
 
 
 def read(turn: Turn, peer: Peer, form: str, events: int, row: str) -> None:

@@ -25,9 +25,10 @@ def token() -> str:
 
 class Mercure(Peer):
     name = "Mercure"
-    about = "with Bolt, no limit to its history; one event a publish"
+    about = "with Bolt, no limit to what it stores; one event a publish; replays at most 10,000 events"
     durable = True
     batched = False
+    history = 10_000  # its reading of the past gives up after so many entries
 
     def missing(self) -> str | None:
         return None if self.tools.find("mercure-bench") else "mercure-bench (built from bench/compare/peers/mercure.go)"

@@ -42,9 +42,10 @@ http {{
 
 class Nchan(Peer):
     name = "nchan"
-    about = "nginx with nchan, one worker, in memory; one event a publish"
+    about = "nginx with nchan, one worker, in memory; one event a publish; replays at most 32,767 of a second"
     durable = False
     batched = False
+    history = 20_000  # it numbers the messages of a second in 16 bits, and finds none of them again once they overflow
 
     def missing(self) -> str | None:
         if self.tools.find("nginx") is None:
