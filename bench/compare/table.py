@@ -163,7 +163,8 @@ def page(results: Results) -> str:
     for name, (title, section) in SECTIONS.items():
         if results.rows(name):
             parts += [f"### {title}", section(results)]
-    parts += ["### The candidates", "\n".join(f"- {name}: {about}." for name, about in results.candidates.items())]
+    taking = [name for name in results.candidates if any(name in measured(results, measure) for measure in SECTIONS)]
+    parts += ["### The candidates", "\n".join(f"- {name}: {results.candidates[name]}." for name in taking)]
     if results.absent:
         parts.append("\n".join(f"- {name}: not found: {what}." for name, what in results.absent.items()))
     if results.failures:

@@ -19,8 +19,9 @@ CONNECT = b'CONNECT {"verbose":false,"pedantic":false,"lang":"bench","version":"
 
 class Nats(Peer):
     name = "NATS JetStream"
-    about = "file storage, sync_interval always, pipelined by the batch over its own protocol: not HTTP"
+    about = "file storage, sync_interval always, over its own protocol: not HTTP; one event a publish"
     durable = True
+    batched = False  # it syncs each message by itself, and answers a pipelined batch only after all that waits
     protocol = "nats"
 
     def missing(self) -> str | None:
