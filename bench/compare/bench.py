@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -35,10 +36,19 @@ class Turn:
     settings: Settings
     programs: Programs
     record: Record
+    failed: Callable[[str], None]
 
     def rest(self, peer: Peer) -> None:
         """Let what the last figure left behind (indexes, flushes) come to an end before the next."""
         settle(peer.pids, self.settings.settled)
+
+    @contextlib.contextmanager
+    def tried(self, row: str) -> Iterator[None]:
+        """One row: a failure in it is kept, and the turn goes on with the next."""
+        try:
+            yield
+        except Failure as failure:
+            self.failed(f"{row}: {failure}")
 
 
 Measure = Callable[[Turn], None]
@@ -61,11 +71,12 @@ class Bench:
             shift = turn % max(1, len(candidates))
             for peer in (*candidates[shift:], *candidates[:shift]):
                 begin = time.monotonic()
+                failed = self._failed(name, peer, turn)
+                record = self._record(name, peer, turn)
                 try:
-                    measure(Turn(self._launch(peer), self.settings, self.programs, self._record(name, peer, turn)))
-                except Failure as failure:
-                    self.results.failures.append(f"{name}, {peer.label}, round {turn + 1}: {failure}")
-                    print(f"{name}: {peer.label}: failed: {failure}", flush=True)
+                    measure(Turn(self._launch(peer), self.settings, self.programs, record, failed))
+                except (Failure, OSError, subprocess.SubprocessError) as failure:  # whatever a server's death brings
+                    failed(str(failure))
                 print(f"{name}: {peer.label}: {time.monotonic() - begin:.0f} s", flush=True)
             after()
 
@@ -84,6 +95,13 @@ class Bench:
                 shutil.rmtree(folder, ignore_errors=True)
 
         return launch
+
+    def _failed(self, name: str, peer: Peer, turn: int) -> Callable[[str], None]:
+        def failed(why: str) -> None:
+            self.results.failures.append(f"{name}, {peer.label}, round {turn + 1}: {why}")
+            print(f"{name}: {peer.label}: failed: {why}", flush=True)
+
+        return failed
 
     def _record(self, name: str, peer: Peer, turn: int) -> Record:
         def record(row: str, figures: Figures) -> None:

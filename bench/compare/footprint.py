@@ -38,10 +38,12 @@ def busy(pids: list[int]) -> float:
 def settle(pids: list[int], limit: float) -> bool:
     """Wait until the processes use less than a tenth of a core, `limit` seconds at most. Whether they came to rest."""
     end = time.monotonic() + limit
+    quiet = 0
     while time.monotonic() < end:
         before = busy(pids)
-        time.sleep(0.3)
-        if busy(pids) - before < 0.03:
+        time.sleep(0.2)
+        quiet = quiet + 1 if busy(pids) - before < 0.02 else 0
+        if quiet == 2:
             return True
     return False
 

@@ -51,7 +51,7 @@ class Settings:
         """So small that it only shows that everything works."""
         return replace(
             self,
-            seconds=0.5,
+            seconds=0.3,
             rounds=1,
             connections=8,
             batches=(1, 50),
@@ -63,5 +63,5 @@ class Settings:
             stored=20_000,
             environments=5,
             delays=(0, 1),
-            settled=1.0,
+            settled=0.6,
         )

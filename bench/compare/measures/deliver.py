@@ -14,11 +14,13 @@ def deliver(turn: Turn) -> None:
     """Bursts to each number of readers, by single events and by 50, then single events at a steady rate."""
     with turn.launch() as peer:
         for readers in turn.settings.readers:
-            with turn.programs.followers(peer, readers) as followers:
-                for batch in (1, BATCH) if peer.batched else (1,):
-                    burst(turn, peer, followers, readers, batch, f"{readers}, {batch} a post")
-            turn.rest(peer)
-        latency(turn, peer, "latency")
+            for batch in (1, BATCH) if peer.batched else (1,):
+                row = f"{readers}, {batch} a post"
+                with turn.tried(row), turn.programs.followers(peer, readers) as followers:
+                    burst(turn, peer, followers, readers, batch, row)
+                turn.rest(peer)
+        with turn.tried("latency"):
+            latency(turn, peer, "latency")
 
 
 def burst(turn: Turn, peer: Peer, followers: Followers, readers: int, batch: int, row: str) -> None:

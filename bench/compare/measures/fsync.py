@@ -10,7 +10,7 @@ BATCHES = (1, 50)
 def fsync(turn: Turn) -> None:
     """Posts at full speed with every fsync delayed. The delay is the proof that an answer waited for the disk."""
     for delay in turn.settings.delays:
-        with turn.launch(delay) as peer:
+        with turn.tried(f"+{delay} ms"), turn.launch(delay) as peer:
             for batch in BATCHES if peer.batched else BATCHES[:1]:
                 figures = full(turn, peer, batch, f"+{delay} ms, {batch}")
                 if figures["p50"] < delay:

@@ -21,9 +21,12 @@ def growth(turn: Turn) -> None:
         for batch in (1, 50):
             full(turn, peer, batch, f"posts of {batch}", "spread")
             turn.rest(peer)
-        with turn.programs.followers(peer, readers) as followers:
-            burst(turn, peer, followers, readers, DELIVERED, f"deliveries to {readers}")
-        latency(turn, peer, "latency")
+        row = f"deliveries to {readers}"
+        with turn.tried(row), turn.programs.followers(peer, readers) as followers:
+            burst(turn, peer, followers, readers, DELIVERED, row)
+        turn.rest(peer)
+        with turn.tried("latency"):
+            latency(turn, peer, "latency")
     with turn.launch() as peer:
         assert isinstance(peer, Router)
         if peer.stored is None:

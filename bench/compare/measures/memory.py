@@ -10,7 +10,8 @@ WARM = 20  # readers and posts before the first look
 def memory(turn: Turn) -> None:
     """(resident with N readers - resident without) / N, each N from a fresh start; then one event reaches them all."""
     for readers in turn.settings.idle:
-        idle(turn, readers, str(readers))
+        with turn.tried(str(readers)):
+            idle(turn, readers, str(readers))
 
 
 def idle(turn: Turn, readers: int, row: str) -> None:

@@ -10,19 +10,23 @@ def publish(turn: Turn) -> None:
     settings = turn.settings
     with turn.launch() as peer:
         for batch in settings.batches if peer.batched else (1,):
-            rate = full(turn, peer, batch, str(batch))["posts"]
-            turn.rest(peer)
-            half = turn.programs.loaded(
-                turn.programs.load(
-                    peer, batch, connections=settings.connections, seconds=settings.seconds, warm=settings.warm,
-                    rate=rate / 2,
-                )
-            )  # fmt: skip
-            turn.record(
-                f"{batch}, half load",
-                {"posts": half.rate, "p50": half.p50, "p99": half.p99, "unanswered": half.unanswered},
-            )
-            turn.rest(peer)
+            with turn.tried(str(batch)):
+                rate = full(turn, peer, batch, str(batch))["posts"]
+                turn.rest(peer)
+                half(turn, peer, batch, rate / 2)
+                turn.rest(peer)
+
+
+def half(turn: Turn, peer: Peer, batch: int, rate: float) -> None:
+    """Posts at a steady rate, so many a second, recorded."""
+    settings = turn.settings
+    done = turn.programs.loaded(
+        turn.programs.load(
+            peer, batch, connections=settings.connections, seconds=settings.seconds, warm=settings.warm, rate=rate
+        )
+    )
+    figures = {"posts": done.rate, "p50": done.p50, "p99": done.p99, "unanswered": done.unanswered}
+    turn.record(f"{batch}, half load", figures)
 
 
 def full(turn: Turn, peer: Peer, batch: int, row: str, purpose: Purpose = "live") -> Figures:

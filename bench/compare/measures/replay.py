@@ -15,7 +15,8 @@ def replay(turn: Turn) -> None:
         wanted = min(turn.settings.replayed, peer.history or turn.settings.replayed)
         stored = turn.programs.fill(peer, wanted, BATCH, turn.settings.filling)
         for form in peer.streams("earliest"):
-            read(turn, peer, form, min(stored, wanted), form)
+            with turn.tried(form):
+                read(turn, peer, form, min(stored, wanted), form)
 
 
 def read(turn: Turn, peer: Peer, form: str, events: int, row: str) -> None:
