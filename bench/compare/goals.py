@@ -57,7 +57,9 @@ class Goal:
         better = self.figure / self.limit if self.least else self.limit / self.figure if self.figure > 0 else 1.0
         if self.met:
             return f"met ({better:.2f} times as good)"
-        return f"missed by {(1 - better) * 100:.0f} %"
+        if self.least:
+            return f"missed by {(1 - better) * 100:.0f} %"
+        return f"missed: {number(self.figure / self.limit)} times what is allowed"
 
 
 def number(value: float | None) -> str:
@@ -97,7 +99,7 @@ def goals(results: Results) -> list[Goal]:
             ("deliver", f"{readers}, 1 a post", ROUTER, "rate"), ("deliver", f"{readers}, 1 a post", NCHAN, "rate"),
         ),
         against(
-            f"memory per idle reader, {idle[0]} of them, against nchan", 0.4,
+            f"bytes of memory per idle reader, {idle[0]} of them, against nchan", 0.4,
             ("memory", idle[0], ROUTER, "bytes"), ("memory", idle[0], NCHAN, "bytes"), least=False,
         ),
         alone(

@@ -4,17 +4,18 @@ import math
 from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
+from bench.compare.goals import number
 from bench.compare.results import Results
 
-WIDTH, LABEL, BAR, HEAD, GAP = 860, 190, 16, 30, 14
-COLOURS = ("#2563a8", "#7ba7d4", "#c2571a", "#8a8a8a", "#5f5f5f", "#3f8f5b", "#8b5aa8")
+WIDTH, LABEL, BAR, HEAD, GAP = 860, 190, 16, 40, 14
+COLOURS = ("#2563a8", "#7ba7d4", "#c2571a", "#8a8a8a", "#5f5f5f", "#3f8f5b", "#8b5aa8", "#b08a1e", "#3a9aa0", "#a8476b")
 
 
 def panels(results: Results) -> list[tuple[str, str, str, str, float]]:
     """Title, measure, row, quantity and scale of what is drawn."""
     found = [(f"Events taken in a second, {row} a post", "publish", row, "events", 1.0) for row in ("1", "50", "500")]
     found += [
-        (f"Deliveries a second to {row.partition(',')[0]} readers, 1 event a post", "deliver", row, "rate", 1.0)
+        (f"Deliveries a second, readers: {row.partition(',')[0]}, 1 event a post", "deliver", row, "rate", 1.0)
         for row in results.rows("deliver")
         if row.endswith(", 1 a post")
     ]
@@ -35,7 +36,8 @@ def panels(results: Results) -> list[tuple[str, str, str, str, float]]:
 def plot(results: Results) -> str:
     """The whole drawing."""
     colours = {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(results.candidates)}
-    parts, top = [], 10
+    note = "Each group has a logarithmic scale of its own; a thin line goes from the least of the rounds to the most."
+    parts, top = [f'<text x="10" y="18">{note}</text>'], 34
     for title, measure, row, quantity, scale in panels(results):
         names = [name for name in results.candidates if results.values(measure, row, name, quantity)]
         bars = [(name, [value * scale for value in results.values(measure, row, name, quantity)]) for name in names]
@@ -60,6 +62,9 @@ def panel(title: str, bars: Sequence[tuple[str, list[float]]], colours: dict[str
     for power in range(low, high + 1):
         at = x(10.0**power)
         parts.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{top + HEAD - 4}" y2="{bottom}" stroke="#ddd"/>')
+        parts.append(
+            f'<text x="{at:.1f}" y="{top + HEAD - 6}" text-anchor="middle" font-size="9">{number(10.0**power)}</text>'
+        )
     for place, (name, found) in enumerate(bars):
         y = top + HEAD + place * (BAR + 4)
         middle = sorted(found)[len(found) // 2]
@@ -69,6 +74,6 @@ def panel(title: str, bars: Sequence[tuple[str, list[float]]], colours: dict[str
             f'fill="{colours[name]}"/>',
             f'<line x1="{x(min(found)):.1f}" x2="{x(max(found)):.1f}" y1="{y + BAR / 2}" y2="{y + BAR / 2}" '
             'stroke="#111" stroke-width="1.5"/>',
-            f'<text x="{x(max(found)) + 6:.1f}" y="{y + 12}">{middle:,.4g}</text>',
+            f'<text x="{x(max(found)) + 6:.1f}" y="{y + 12}">{number(middle)}</text>',
         ]  # fmt: skip
     return "\n".join(parts)

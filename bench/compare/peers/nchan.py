@@ -42,7 +42,7 @@ http {{
 
 class Nchan(Peer):
     name = "nchan"
-    about = "nginx with nchan, one worker, in memory; one event a publish; replays at most 32,767 of a second"
+    about = "nginx with nchan, one worker, in memory; one event a publish; replays no second of more than 32,767"
     durable = False
     batched = False
     history = 20_000  # it numbers the messages of a second in 16 bits, and finds none of them again once they overflow
