@@ -8,6 +8,7 @@ in --out; with it they go to docs/performance.md. Results of measures that are n
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -177,6 +178,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no server stays behind
     try:
         main()
     except Failure as failure:
