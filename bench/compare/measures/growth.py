@@ -32,4 +32,4 @@ def growth(turn: Turn) -> None:
         if peer.stored is None:
             turn.programs.fill(peer, settings.replayed, STORED, settings.filling)
         read(turn, peer, "server-sent events", settings.replayed, "replay")
-    idle(turn, readers, "memory")
+    idle(turn, max(settings.idle), "memory")
