@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 import msgpack
+import msgspec
 
 VERSION: Final = 1
 # One packer for all: `packb` makes one with a buffer of a mebibyte each time, 16 % of a small post (measured).
@@ -65,6 +66,29 @@ class Entry(NamedTuple):
     events: tuple[Event, ...]
 
 
+class _RawEvent(msgspec.Struct, array_like=True, gc=False):
+    kind: msgspec.Raw
+    time: msgspec.Raw
+    name: msgspec.Raw
+    flags: msgspec.Raw
+    contexts: msgspec.Raw
+    attributes: msgspec.Raw
+    raw: bytes
+
+
+class _RawEntry(msgspec.Struct, array_like=True, gc=False):
+    version: int
+    arrived: msgspec.Raw
+    dialect: msgspec.Raw
+    endpoint: msgspec.Raw
+    facts: msgspec.Raw
+    events: list[_RawEvent]
+
+
+_RAWS: Final = msgspec.msgpack.Decoder(_RawEntry)
+_ENTRY: Final = msgspec.msgpack.Decoder(tuple[int, int, str, str, dict[str, Any], tuple[Event, ...]])
+
+
 def pack_body(dialect: str, endpoint: str, facts: dict[str, Any], events: list[Event]) -> bytes:
     """All of an entry but its stamp: done once by the request's own task, so the committer only copies bytes."""
     return b"".join((_pack(dialect), _pack(endpoint), _pack(facts), _pack(events)))
@@ -94,12 +118,34 @@ def arrival(stored: bytes) -> int:
     return int.from_bytes(stored[len(_HEADER) : len(_HEADER) + 8], "big")
 
 
+def raws(stored: bytes) -> list[bytes]:
+    """The JSON of an entry's events, without the rest: a third of the cost of `unpack`.
+
+    Raises:
+        ValueError: as `unpack`.
+    """
+    try:
+        found = _RAWS.decode(stored)
+        if found.version == VERSION:
+            return [event.raw for event in found.events]
+    except msgspec.DecodeError:
+        pass
+    return [event.raw for event in unpack(stored).events]
+
+
 def unpack(stored: bytes) -> Entry:
     """The entry that `seal` made.
 
     Raises:
         ValueError: the bytes are no entry of a version this router reads.
     """
+    try:
+        # Knowing what is there makes it half as long, 0.6 µs an event; what is not as it should be is told below.
+        version, arrived, dialect, endpoint, facts, known = _ENTRY.decode(stored)
+        if version == VERSION:
+            return Entry(arrived, dialect, endpoint, facts, known)
+    except msgspec.DecodeError:
+        pass
     try:
         version, arrived, dialect, endpoint, facts, events = msgpack.unpackb(stored, use_list=False)
     except (ValueError, TypeError, msgpack.UnpackException) as error:

@@ -158,6 +158,7 @@ def main() -> None:
         keep(results, given.out)
 
     if not given.report:
+        settings.folder.mkdir(parents=True, exist_ok=True)
         results.machine = machine(settings.folder)
         results.settings = {name: value for name, value in asdict(settings).items() if name != "folder"}
         tools = Tools(given.peers)

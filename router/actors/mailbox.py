@@ -35,9 +35,11 @@ class MailboxStatistics:
 class Tally:
     """Running counts that a mailbox shares with its inboxes; read them through `Mailbox.statistics`."""
 
-    __slots__ = ("accepted", "expired", "refused", "taken")
+    __slots__ = ("accepted", "call", "expired", "refused", "taken", "until")
 
     def __init__(self) -> None:
+        self.until = 0
+        self.call: Callable[[], object] | None = None
         self.accepted = 0
         self.refused = 0
         self.expired = 0
@@ -214,6 +216,15 @@ class Inbox(Generic[M]):
             pass
         return taken
 
+    def when_queued(self, count: int, call: Callable[[], object]) -> None:
+        """Call `call` once, as soon as so many messages are queued; at once where they are. Replaces what was asked for
+        before. It must neither raise nor wait."""
+        tally = self._tally
+        tally.until = max(0, count - self._channel.statistics().current_buffer_used)
+        tally.call = call
+        if not tally.until:
+            call()
+
     def __aiter__(self) -> "Inbox[M]":
         return self
 
@@ -336,6 +347,10 @@ class Mailbox(Generic[M]):
             tally.refused += 1
             raise Busy(f"{self.name} is behind: {self.capacity} messages wait already; try again in a second") from None
         tally.accepted += 1
+        if tally.until:
+            tally.until -= 1
+            if not tally.until and tally.call is not None:
+                tally.call()
 
     def open(self) -> Inbox[M]:
         """An inbox for a new incarnation. Takes in again what `close` had shut; what is queued stays queued."""

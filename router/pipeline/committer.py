@@ -22,6 +22,7 @@ from router.store.engine import Batch, Engine, NoSpace, Stalled
 from router.store.threads import Threads
 
 MAX_GROUP = 4096
+ENOUGH = 32  # requests with which a group does not wait for more
 LINGER = 0.004  # seconds; see `_gather`
 STALL_PAUSE = 0.005  # seconds; a write stall ends when a memtable has been flushed, some tens of milliseconds
 SYNC_LIMIT = 60.0  # seconds a sync may take before the committer counts as stalled
@@ -124,14 +125,17 @@ class Committer:
             await self._commit(context, group)
 
     async def _gather(self, context: Context[Fragment]) -> list[Envelope[Fragment]]:
-        """The next group: everything that comes until the loop has nothing else to do, or `LINGER` has passed.
+        """The next group: everything that comes until the loop has nothing else to do, or there is `ENOUGH`, or
+        `LINGER` has passed.
 
         A sync costs a thread and a disk barrier whatever is in it. Under load a request is ready about every half
         millisecond, as long as a sync takes, so without a pause groups would be of one or two; and a lone request must
-        not wait for others that do not come. An idle loop is the sign that nobody else is on the way.
+        not wait for others that do not come. An idle loop is the sign that nobody else is on the way; but one with many
+        environments is never idle under load.
         """
         first = await context.inbox.receive()
-        with trio.move_on_after(LINGER):
+        with trio.move_on_after(LINGER) as scope:
+            context.inbox.when_queued(ENOUGH, scope.cancel)
             await wait_all_tasks_blocked()
         return [first, *context.inbox.receive_queued(MAX_GROUP - 1)]
 

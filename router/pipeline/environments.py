@@ -268,7 +268,14 @@ class Environments(Mapping[EnvironmentName, Environment]):
         )
         indexer = Child(
             f"{environment.name}/indexer",
-            lambda: Indexer(self._engine, environment.log, environment.watermark, environment.insights, self._clock),
+            lambda: Indexer(
+                self._engine,
+                environment.log,
+                environment.watermark,
+                environment.insights,
+                self._clock,
+                lambda: len(self._known),
+            ),
             give_up=GiveUp.PARK,  # posts are taken in, and read, without it
         )
         return Supervisor(

@@ -14,7 +14,7 @@ from msgspec import Struct
 from router.names import Cursor
 from router.pipeline.filters import EVERYTHING, Filter
 from router.pipeline.frames import RAW, Format
-from router.pipeline.tail import Piece, Tail
+from router.pipeline.tail import Piece, Stretch, Tail
 from router.pipeline.watermark import Watermark
 from router.store.log import Log, Unreadable
 
@@ -133,8 +133,14 @@ class Subscription:
         parts: list[bytes] = []
         events = size = 0
         try:
-            for scanned, piece in enumerate(self._tail.pieces(begin, end), 1):
-                if self._wanted is None and piece.first >= self.offset and piece.end <= end:
+            whole, tail = self._style.whole if self._wanted is None else None, self._tail
+            found = tail.pieces(begin, end) if whole is None else tail.stretches(begin, end, whole)
+            for scanned, piece in enumerate(found, 1):
+                if isinstance(piece, Stretch):
+                    data, count = piece.part(self.offset, end)
+                    frames = [data]
+                    events += count
+                elif self._wanted is None and piece.first >= self.offset and piece.end <= end:
                     frames = [piece.joined(self._style)]
                     events += piece.end - piece.first
                 else:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from router.names import EnvironmentName
-from router.pipeline.frames import Format
+from router.pipeline.frames import Format, Whole
 from router.pipeline.watermark import Watermark
-from router.store.log import Log, Stored, Unreadable
+from router.store.log import Log, Raws, Stored, Unreadable
 
 MOST_BYTES: Final = 4 * 1024 * 1024  # of events' JSON; the frames of two formats make it about three times that
 NEAR: Final = 8192  # events behind the head within which a reader is worth caching for
@@ -50,10 +50,33 @@ class Piece:
         found = self._joined.get(style.name)
         if found is None:
             name, prefix, entry, frame = self.name, self.prefix, self.stored.entry, style.frame
+            if style.whole is not None:
+                raws = [event.raw for event in entry.events]
+                found = self._joined[style.name] = style.whole(prefix, raws, self.first)
+                return found
             numbered = enumerate(entry.events, self.first)
             frames = [frame(name, f"{prefix}{offset}", entry, event) for offset, event in numbered]
             found = self._joined[style.name] = b"".join(frames)
         return found
+
+
+class Stretch:
+    """One entry's events as sent, and what writes them."""
+
+    __slots__ = ("end", "first", "prefix", "raws", "whole")
+
+    def __init__(self, prefix: str, stored: Raws, whole: Whole) -> None:
+        self.prefix = prefix
+        self.first = stored.first
+        self.end = stored.end
+        self.raws = stored.raws
+        self.whole = whole
+
+    def part(self, begin: int, end: int) -> tuple[bytes, int]:
+        """The frames of the events from `begin` on and before `end`, and how many these are."""
+        first = max(begin, self.first)
+        raws = self.raws[first - self.first : max(0, end - self.first)]
+        return self.whole(self.prefix, raws, first), len(raws)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +117,21 @@ class Tail:
         name, prefix = self._log.name, f"{self._log.epoch}-"
         for stored in self._log.read(offset, end):
             yield Piece(name, prefix, stored)
+
+    def stretches(self, offset: int, end: int, whole: Whole) -> Iterator[Piece | Stretch]:
+        """As `pieces`, for a reader that wants every event as `whole` writes it: what is not held costs half.
+
+        Raises:
+            Unreadable: as `Log.read`.
+        """
+        if self._covers(offset):
+            self._hits += 1
+            yield from self._held(offset, end)
+            return
+        self._misses += 1
+        prefix = f"{self._log.epoch}-"
+        for stored in self._log.read_raws(offset, end):
+            yield Stretch(prefix, stored, whole)
 
     def memo(self, key: tuple[int, int, str]) -> tuple[bytes, int, int] | None:
         """What a reader at the same place was given: bytes, number of events, next offset."""

@@ -4,9 +4,11 @@ The key of an entry is the offset of its first event, eight bytes big-endian. An
 never used again within an epoch.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Self, TypeVar
+
+from msgspec import Struct
 
 from router import records
 from router.names import EnvironmentName
@@ -29,10 +31,39 @@ class Stored:
     first: int
     entry: Entry
 
+    @classmethod
+    def of(cls, first: int, value: bytes) -> Self:
+        """From what is stored.
+
+        Raises:
+            ValueError: it is no entry.
+        """
+        return cls(first, records.unpack(value))
+
     @property
     def end(self) -> int:
         """The offset after its last event."""
         return self.first + len(self.entry.events)
+
+
+class Raws(Struct, frozen=True):
+    """The JSON of an entry's events where it stands."""
+
+    first: int
+    raws: list[bytes]
+
+    @classmethod
+    def of(cls, first: int, value: bytes) -> Self:
+        """As `Stored.of`."""
+        return cls(first, records.raws(value))
+
+    @property
+    def end(self) -> int:
+        """The offset after its last event."""
+        return self.first + len(self.raws)
+
+
+E = TypeVar("E", Stored, Raws)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +98,7 @@ class Log:
         self.last_arrival = 0
         last = self._family.last()
         if last is not None:
-            stored = _decode(name, *last)
+            stored = _decode(name, *last, Stored.of)
             self.head = stored.end
             self.last_arrival = stored.entry.arrived
         self._staged = self.head
@@ -126,12 +157,19 @@ class Log:
         Raises:
             Unreadable: an entry cannot be read, or one is missing: offsets are dense. Those before it were handed out.
         """
+        return self._scan(offset, end, Stored.of)
+
+    def read_raws(self, offset: int, end: int) -> Iterator["Raws"]:
+        """As `read`, of each event its JSON alone."""
+        return self._scan(offset, end, Raws.of)
+
+    def _scan(self, offset: int, end: int, of: Callable[[int, bytes], E]) -> Iterator[E]:
         if offset >= end:
             return
         expected = offset
         try:
             for key, value in self._family.scan(self._start(offset), key_of(end)):
-                stored = _decode(self.name, key, value)
+                stored = _decode(self.name, key, value, of)
                 if stored.end <= offset:
                     continue
                 if stored.first > expected:
@@ -195,7 +233,7 @@ class Log:
         """Offset of the first entry at or after `offset`, `end` where there is none; None where it cannot be read."""
         try:
             for key, value in self._family.scan(key_of(offset), key_of(end)):
-                return _decode(self.name, key, value).first
+                return _decode(self.name, key, value, Raws.of).first
         except Damaged:
             return None
         return end
@@ -214,7 +252,7 @@ class Log:
             if records.arrival(item[1]) >= time:
                 high = int.from_bytes(item[0], "big")
             else:
-                low = max(middle, _decode(self.name, *item).end - 1) + 1
+                low = max(middle, _decode(self.name, *item, Raws.of).end - 1) + 1
         return min(low, end)
 
     def cut(self, most: int) -> int:
@@ -257,8 +295,8 @@ class Log:
         return LogStatistics(self.head, self.low, self.last_arrival, self._segments.size(self.low), self._ranges())
 
 
-def _decode(name: EnvironmentName, key: bytes, value: bytes) -> Stored:
+def _decode(name: EnvironmentName, key: bytes, value: bytes, of: Callable[[int, bytes], E]) -> E:
     try:
-        return Stored(int.from_bytes(key, "big"), records.unpack(value))
+        return of(int.from_bytes(key, "big"), value)
     except ValueError as error:
         raise Damaged(f"the entry at offset {int.from_bytes(key, 'big')} of {name} cannot be read: {error}") from error

@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from router.names import EnvironmentName
 from router.pipeline.frames import CLOUDEVENTS, CLOUDEVENTS_LINES, RAW, RAW_LINES, Format
@@ -43,3 +45,18 @@ def test_in_an_envelope(style: Format) -> None:
 def test_names_are_unique() -> None:
     styles = (RAW, CLOUDEVENTS, RAW_LINES, CLOUDEVENTS_LINES)
     assert len({style.name for style in styles}) == len(styles)
+
+
+@pytest.mark.parametrize("style", [RAW, RAW_LINES])
+@given(
+    st.lists(st.binary(max_size=12).map(lambda text: text.replace(b"\0", b"\n")), max_size=6), st.integers(0, 10**12)
+)
+def test_all_events_of_an_entry_at_once_are_what_they_are_one_by_one(
+    style: Format, raws: list[bytes], first: int
+) -> None:
+    events = tuple(EVENT._replace(raw=raw) for raw in raws)
+    entry = ENTRY._replace(events=events)
+    one_by_one = [style.frame(NAME, f"abcdefgh-{first + n}", entry, event) for n, event in enumerate(events)]
+    assert style.whole is not None
+
+    assert style.whole("abcdefgh-", raws, first) == b"".join(one_by_one)
