@@ -37,6 +37,7 @@ __all__ = ["DEFAULT_FAMILY", "Batch", "Damaged", "Engine", "EngineStatistics", "
 
 DEFAULT_FAMILY: Final = "default"
 _MIB: Final = 1024 * 1024
+CACHE: Final = 64 * _MIB  # bytes of blocks read, for all families together
 # Names a table that RocksDB found damaged while it ran, and so stopped all writes: the next start works around it.
 DAMAGE_NOTE: Final = "DAMAGED"
 _CHECKPOINTS: Final = "checkpoints"
@@ -166,8 +167,9 @@ class Engine:
     """
 
     def __init__(
-        self, path: Path, root: Rdict, families: dict[str, Family], *, damage: str | None = None, writes: bool = True
+        self, path: Path, root: Rdict, families: dict[str, Family], cache: Cache, damage: str | None, *, writes: bool
     ) -> None:
+        self._cache = cache
         self._may_write = writes
         self._failed = False
         self.path = path
@@ -220,14 +222,16 @@ class Engine:
 
     @classmethod
     def _open(cls, path: Path, *, read_only: bool, strict: bool, damage: str | None = None) -> "Engine":
-        options = _database_options()
+        cache = Cache(CACHE)
+        options = _database_options(cache)
         options.set_paranoid_checks(strict)
         access = AccessType.read_only() if read_only else AccessType.read_write()
         try:
             names = Rdict.list_cf(str(path)) if (path / "CURRENT").exists() else [DEFAULT_FAMILY]
-            families = {name: _family_options() for name in names}
+            families = {name: _family_options(cache) for name in names}
             root = Rdict(str(path), options, column_families=families, access_type=access)
-            opened = cls(path, root, {name: _family(root, name) for name in names}, damage=damage, writes=not read_only)
+            found = {name: _family(root, name) for name in names}
+            opened = cls(path, root, found, cache, damage, writes=not read_only)
         except Exception as error:
             raise classified(error) from error
         if damage is not None and not read_only:
@@ -278,7 +282,7 @@ class Engine:
             if not self._may_write:
                 raise KeyError(f"{self.path} has no column family {name}")
             try:
-                self._database.create_column_family(name, _family_options())
+                self._database.create_column_family(name, _family_options(self._cache))
                 found = self._families[name] = _family(self._database, name)
             except Exception as error:
                 raise classified(error) from error
@@ -381,8 +385,8 @@ def _item(cursor: RdictIter) -> tuple[bytes, bytes] | None:
     return None
 
 
-def _database_options() -> Options:
-    options = _family_options()
+def _database_options(cache: Cache) -> Options:
+    options = _family_options(cache)
     options.create_if_missing(True)
     # The default mode dropped half of the synced records in silence after a flipped byte in the middle of the log; this
     # one accepts a torn tail and refuses the rest (measured, docs/reliability.md).
@@ -396,13 +400,15 @@ def _database_options() -> Options:
     return options
 
 
-def _family_options() -> Options:
+def _family_options(cache: Cache) -> Options:
     options = Options(raw_mode=True)
     # Small memtables: switching a full one under load showed hiccups of 18 to 35 ms at the default size.
     options.set_write_buffer_size(16 * _MIB)
+    # By default a mebibyte: of 200 families that is over the limit of all, and every write flushed a tiny table.
+    options.set_arena_block_size(64 * 1024)
     options.set_compression_type(DBCompressionType.lz4())
     table = BlockBasedOptions()
-    table.set_block_cache(Cache(32 * _MIB))
+    table.set_block_cache(cache)
     table.set_bloom_filter(10, False)
     options.set_block_based_table_factory(table)
     return options

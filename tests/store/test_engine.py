@@ -217,3 +217,16 @@ def test_a_database_that_stopped_writing_is_opened_around_the_damaged_table(tmp_
     again.family("hurt").map.flush(True)
     again.write(batch)
     again.close()
+
+
+def test_many_families_with_little_in_each_stay_in_memory(tmp_path: Path) -> None:
+    """Each took a mebibyte for its first entries; 200 of them were more than all may hold: every write made a file."""
+    engine = Engine.open(tmp_path / "db")
+    names = [f"log.{n}" for n in range(200)]
+    for _ in range(3):
+        for name in names:
+            batch = Batch()
+            batch.put(engine.family(name), os.urandom(8), os.urandom(4000))
+            engine.write(batch)
+    assert sum(engine.gauge("rocksdb.num-entries-active-mem-table", name) or 0 for name in names) == 600
+    engine.close()
