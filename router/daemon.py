@@ -363,6 +363,7 @@ def _tree(
                 ),
                 Child("environments", environments.supervisor, stop_budget=CORE_BUDGET / 2),
                 Child("sweeper", sweeper),
+                watch.trimmer(),
                 *(() if fsync else (syncer,)),
             ],
             registry=registry,
