@@ -217,7 +217,12 @@ async def _run(
         checkpoints = Checkpoints(engine, threads)
         services = _services(config, clock, environments, registry, space, threads, checkpoints, random)
         sweeper = _sweeper(services, engine, meta, threads, space, environments)
-        ingest, guard, server = _front(config, services, listeners)
+        streams = Streams(services)
+        ingest, guard, server = _front(config, services, streams, listeners)
+
+        async def revoke(_new: Config) -> None:
+            streams.revoke()
+
         watch = Watch(services, ingest, guard, server, engine, notifier)
         reload = Reload(
             reread,
@@ -229,7 +234,7 @@ async def _run(
             notifier,
             space,
             curtain,
-            followers=[forwards.follow, keep_insights],
+            followers=[revoke, forwards.follow, keep_insights],
         )
         root = _tree(
             config, services, environments, committer, space, sweeper, engine, threads, server, registry, random, watch
@@ -301,10 +306,12 @@ def _services(
     return services
 
 
-def _front(config: Config, services: Services, listeners: tuple[Listener, ...]) -> tuple[Ingest, Guard, Server]:
+def _front(
+    config: Config, services: Services, streams: Streams, listeners: tuple[Listener, ...]
+) -> tuple[Ingest, Guard, Server]:
     server = config.server
     ingest = Ingest(services)
-    dialects, streams = _dialects(config), Streams(services)
+    dialects = _dialects(config)
     guard = Guard(create_app(services, dialects, ingest, streams), limits=guard_limits(config))
     settings = ServerSettings(
         keep_alive_timeout=server.keep_alive_timeout,

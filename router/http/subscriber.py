@@ -49,6 +49,7 @@ class Subscriber:
     def begin(self, head: bytes) -> None:
         """Send the head of the answer and what there is already."""
         self._guest.house.reactor.add(self._descriptor, self)
+        self.feed.stir = partial(self._guest.house.reactor.at, self, -inf)
         self._hub.enter(self)
         self.live = True
         if self._give(head):
