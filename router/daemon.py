@@ -236,8 +236,9 @@ async def _run(
             curtain,
             followers=[revoke, forwards.follow, keep_insights],
         )
+        chores = [Child("sweeper", sweeper), watch.trimmer(), reload.watch()]
         root = _tree(
-            config, services, environments, committer, space, sweeper, engine, threads, server, registry, random, watch
+            config, services, environments, committer, space, chores, engine, threads, server, registry, random, watch
         )
         async with trio.open_nursery() as nursery:
             handle = await nursery.start(_run_tree, root, nursery.cancel_scope)
@@ -336,7 +337,7 @@ def _tree(
     environments: Environments,
     committer: Mailbox[Fragment],
     space: Space,
-    sweeper: Callable[[], Sweeper],
+    chores: list[Child],
     engine: Engine,
     threads: Threads,
     server: Server,
@@ -346,10 +347,6 @@ def _tree(
 ) -> Supervisor:
     fsync = config.storage.durability is Durability.FSYNC
     stamps = Stamps(services.clock, max((ledger.log.last_arrival for ledger in environments.ledgers()), default=0))
-
-    def make_committer() -> Committer:
-        ledgers = environments.ledgers
-        return Committer(engine, threads, stamps, ledgers, space, fsync=fsync, commits=watch.commits)
 
     syncer = Child(
         "syncer", lambda: Syncer(engine, threads, environments.ledgers, interval=config.storage.sync_interval)
@@ -369,8 +366,7 @@ def _tree(
                     stop_budget=CORE_BUDGET / 2,
                 ),
                 Child("environments", environments.supervisor, stop_budget=CORE_BUDGET / 2),
-                Child("sweeper", sweeper),
-                watch.trimmer(),
+                *chores,
                 *(() if fsync else (syncer,)),
             ],
             registry=registry,
