@@ -113,6 +113,7 @@ class Subscriber:
         reactor.at(self, inf)
         reactor.remove(self._descriptor)
         self._hub.leave(self)
+        self.feed.stir = None  # or the two would hold each other until the collector looks
 
     def _rest(self) -> None:
         """Until the next heartbeat, or until the feed wants to be asked."""
