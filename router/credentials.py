@@ -7,7 +7,7 @@ whatever was sent.
 import hashlib
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from router.names import EnvironmentName
@@ -49,11 +49,13 @@ def fingerprint(secret: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An API token's rights. `environments` is None where it covers all of them."""
+    """An API token's rights. `environments` is None where it covers all of them. `digest` is set by the keyring that it
+    is found in, and empty for one that is in none."""
 
     name: str
     scopes: frozenset[Scope]
     environments: frozenset[EnvironmentName] | None
+    digest: bytes = field(default=b"", repr=False, compare=False)
 
     def covers(self, environment: EnvironmentName) -> bool:
         return self.environments is None or environment in self.environments
@@ -72,7 +74,7 @@ class Keyring:
         tokens: Iterable[tuple[bytes, Token]] = (),
     ) -> None:
         self._keys = {key: (kind, environment) for key, kind, environment in keys}
-        self._tokens = dict(tokens)
+        self._tokens = {key: replace(token, digest=key) for key, token in tokens}
 
     def environment(self, secret: str, kinds: frozenset[CredentialKind]) -> EnvironmentName | None:
         """The environment of an SDK key, or None where it is not known as one of `kinds`."""
@@ -88,3 +90,10 @@ class Keyring:
     def token(self, secret: str) -> Token | None:
         """The rights of an API token, or None where it is not known."""
         return self._tokens.get(digest(secret))
+
+    def grants(self, token: Token, scope: Scope, environment: EnvironmentName) -> bool:
+        """Whether a token that another keyring has found, before a reload, may still do that."""
+        if not token.digest:
+            return True
+        now = self._tokens.get(token.digest)
+        return now is not None and scope in now.scopes and now.covers(environment)

@@ -217,7 +217,12 @@ async def _run(
         checkpoints = Checkpoints(engine, threads)
         services = _services(config, clock, environments, registry, space, threads, checkpoints, random)
         sweeper = _sweeper(services, engine, meta, threads, space, environments)
-        ingest, guard, server = _front(config, services, listeners)
+        streams = Streams(services)
+        ingest, guard, server = _front(config, services, streams, listeners)
+
+        async def revoke(_new: Config) -> None:
+            streams.revoke()
+
         watch = Watch(services, ingest, guard, server, engine, notifier)
         reload = Reload(
             reread,
@@ -229,10 +234,11 @@ async def _run(
             notifier,
             space,
             curtain,
-            followers=[forwards.follow, keep_insights],
+            followers=[revoke, forwards.follow, keep_insights],
         )
+        chores = [Child("sweeper", sweeper), watch.trimmer(), reload.watch()]
         root = _tree(
-            config, services, environments, committer, space, sweeper, engine, threads, server, registry, random, watch
+            config, services, environments, committer, space, chores, engine, threads, server, registry, random, watch
         )
         async with trio.open_nursery() as nursery:
             handle = await nursery.start(_run_tree, root, nursery.cancel_scope)
@@ -301,10 +307,12 @@ def _services(
     return services
 
 
-def _front(config: Config, services: Services, listeners: tuple[Listener, ...]) -> tuple[Ingest, Guard, Server]:
+def _front(
+    config: Config, services: Services, streams: Streams, listeners: tuple[Listener, ...]
+) -> tuple[Ingest, Guard, Server]:
     server = config.server
     ingest = Ingest(services)
-    dialects, streams = _dialects(config), Streams(services)
+    dialects = _dialects(config)
     guard = Guard(create_app(services, dialects, ingest, streams), limits=guard_limits(config))
     settings = ServerSettings(
         keep_alive_timeout=server.keep_alive_timeout,
@@ -329,7 +337,7 @@ def _tree(
     environments: Environments,
     committer: Mailbox[Fragment],
     space: Space,
-    sweeper: Callable[[], Sweeper],
+    chores: list[Child],
     engine: Engine,
     threads: Threads,
     server: Server,
@@ -339,10 +347,6 @@ def _tree(
 ) -> Supervisor:
     fsync = config.storage.durability is Durability.FSYNC
     stamps = Stamps(services.clock, max((ledger.log.last_arrival for ledger in environments.ledgers()), default=0))
-
-    def make_committer() -> Committer:
-        ledgers = environments.ledgers
-        return Committer(engine, threads, stamps, ledgers, space, fsync=fsync, commits=watch.commits)
 
     syncer = Child(
         "syncer", lambda: Syncer(engine, threads, environments.ledgers, interval=config.storage.sync_interval)
@@ -362,7 +366,7 @@ def _tree(
                     stop_budget=CORE_BUDGET / 2,
                 ),
                 Child("environments", environments.supervisor, stop_budget=CORE_BUDGET / 2),
-                Child("sweeper", sweeper),
+                *chores,
                 *(() if fsync else (syncer,)),
             ],
             registry=registry,

@@ -31,6 +31,7 @@ from router.pipeline.committer import CommitterStatistics
 from router.pipeline.environments import Environment
 from router.pulse import PulseStatistics
 from router.store.engine import Engine
+from router.trimming import TrimmingStatistics
 
 Source = Callable[[], Iterable[Metric]]
 
@@ -344,6 +345,16 @@ def of_pulse(read: Callable[[], PulseStatistics]) -> Source:
         yield _gauge("router_loop_lag_worst_seconds", "The most since the start.", found.worst)
         yield _counter("router_watchdog_fed", "Times that all was well, and the watchdog was told.", found.fed)
         yield _counter("router_watchdog_withheld", "Times that it was not told, for a reason.", found.withheld)
+
+    return source
+
+
+def of_trimming(read: Callable[[], TrimmingStatistics]) -> Source:
+    def source() -> Iterator[Metric]:
+        found = read()
+        yield _counter("router_memory_trims", "Times that memory was given back after a peak.", found.rounds)
+        yield _counter("router_memory_trimmed_bytes", "What the system got back in them.", found.returned)
+        yield _counter("router_memory_trim_seconds", "What the collector held the loop for in them.", found.took)
 
     return source
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import structlog
 import trio
 
+from router.actors.supervisor import Child
 from router.config import Config, ConfigurationError
+from router.config_watch import ConfigWatch
 from router.http.admission import AdmissionLimits
 from router.http.clients import Proxies
 from router.http.guard import Guard, GuardLimits
@@ -73,6 +75,7 @@ class Reload:
         self._done = 0
         self._refused = 0
         self._since = services.started
+        self._files = services.config.files
 
     def ask(self) -> None:
         """Reload soon; asked again before it has begun, once."""
@@ -87,6 +90,16 @@ class Reload:
             await self._reload()
             self._notifier.ready(f"serving {len(self._environments)} environments")
 
+    def watch(self) -> Child:
+        """The actor that asks when a file has changed since it was read, into a good configuration or not."""
+        services = self._services
+        return Child(
+            "config",
+            lambda: ConfigWatch(
+                lambda: self._files, lambda: services.config.server.watch_interval, self.ask, self._threads
+            ),
+        )
+
     def statistics(self) -> ReloadStatistics:
         return ReloadStatistics(self._done, self._refused, self._since)
 
@@ -98,10 +111,12 @@ class Reload:
             new = await self._threads.maintenance(self._read)
         except ConfigurationError as error:
             self._refused += 1
+            self._files = error.files
             faults = [str(fault) for fault in error.faults]
             _log.error("the new configuration is refused, the old one stays in force", faults=faults)
             return
         old = self._services.config
+        self._files = new.files
         if settings := old.needs_restart(new):
             _log.warning("settings that take effect at the next start only", settings=list(settings))
         try:

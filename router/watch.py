@@ -10,6 +10,7 @@ from router.pipeline.committer import Commits
 from router.pulse import Pulse, PulseActor, status_line
 from router.store.engine import Engine
 from router.systemd import Notifier
+from router.trimming import Trimming
 
 
 class Watch:
@@ -26,6 +27,7 @@ class Watch:
         self._ingest = ingest
         self._notifier = notifier
         self._pulse = Pulse()
+        self._trimming = Trimming(lambda: server.open, services.threads)
         measured = metrics.Metrics()
         for source in (
             metrics.of_process(lambda: services.started, services.readiness),
@@ -39,6 +41,7 @@ class Watch:
             metrics.of_http(guard.statistics, server.statistics),
             metrics.of_actors(services.registry),
             metrics.of_pulse(self._pulse.statistics),
+            metrics.of_trimming(self._trimming.statistics),
         ):
             measured.add(source)
         services.metrics = measured.text
@@ -47,6 +50,10 @@ class Watch:
         """The actor `notifier`, to be the last of the tree: it starts when all else runs."""
         registry = self._services.registry
         return Child("notifier", lambda: PulseActor(self._pulse, registry, self._notifier, self._line))
+
+    def trimmer(self) -> Child:
+        """The actor that gives memory back after a peak."""
+        return Child("trimmer", lambda: self._trimming)
 
     def _line(self) -> str:
         services = self._services

@@ -27,6 +27,23 @@ def test_a_token_is_found_by_its_text_and_covers_what_it_names() -> None:
     assert Token("all", frozenset(), None).covers(STAGING)
 
 
+def test_a_token_found_before_a_reload_has_the_rights_that_its_secret_has_after_it() -> None:
+    rights = Token("warehouse", frozenset({Scope.STREAM}), frozenset({PRODUCTION}))
+    found = Keyring(tokens=[(digest("api-1"), rights)]).token("api-1")
+    assert found is not None
+
+    def granted(*tokens: tuple[bytes, Token]) -> bool:
+        return Keyring(tokens=tokens).grants(found, Scope.STREAM, PRODUCTION)
+
+    assert granted((digest("api-1"), rights))
+    assert granted((digest("api-1"), Token("another name", frozenset(Scope), None)))
+    assert not granted()
+    assert not granted((digest("api-2"), rights)), "the same name with another secret"
+    assert not granted((digest("api-1"), Token("warehouse", frozenset({Scope.INSIGHTS}), None)))
+    assert not granted((digest("api-1"), Token("warehouse", frozenset(Scope), frozenset({STAGING}))))
+    assert Keyring().grants(rights, Scope.STREAM, PRODUCTION), "nobody's secret: not a keyring's to take away"
+
+
 def test_odd_text_is_an_unknown_key_not_an_error() -> None:
     """Headers arrive as latin-1 and paths with surrogates: a look-up must survive them."""
     assert Keyring().environment("\udc80\x00ü", SERVER) is None

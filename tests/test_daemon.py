@@ -107,7 +107,8 @@ def test_a_full_set_of_actors_runs(tmp_path: Path) -> None:
 
         assert [name for name, _ in flat(root)] == [
             "root", "core", "committer", "environments", "default/production", "default/production/partition",
-                "default/production/indexer", "default/production/forwards", "sweeper", "http", "notifier",
+                "default/production/indexer", "default/production/forwards", "sweeper", "trimmer", "config",
+                "http", "notifier",
         ]  # fmt: skip
         assert {state for _, state in flat(root)} == {"running"}
 

@@ -17,7 +17,7 @@ from tests.pairs import write_pair
 from tests.process import RouterProcess, router
 
 BODY = b'[{"kind":"custom","key":"%s","creationDate":1700000000000,"contextKeys":{"user":"u"}}]'
-SERVER = '[server]\nbind = ["127.0.0.1:0"]\n'
+SERVER = '[server]\nbind = ["127.0.0.1:0"]\nwatch_interval = 0\n'
 ONE = """
 [[environment]]
 project = "p"

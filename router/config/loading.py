@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from router.config import addresses, values
+from router.config.files import stamp
 from router.config.model import (
     ApiToken,
     Begin,
@@ -84,6 +85,7 @@ SERVER: Final[Mapping[str, Setting[Any]]] = {
     "drain_timeout": values.duration,
     "heartbeat": values.span,
     "backlog": values.count(1, 65_535),
+    "watch_interval": values.duration,
     "fast_lane": values.flag,
     "statsig_aliases": values.several(values.parsed(values.alias), "path", '["/my/events"]'),
 }
@@ -204,15 +206,24 @@ def read(path: Path, *, environ: Mapping[str, str], bind: tuple[str, ...] = (), 
     Raises:
         ConfigurationError: with every fault; also where the file cannot be read.
     """
+    source = SecretSource(environ, path.parent)
+    source.files[path] = stamp(path)
     try:
-        text = path.read_bytes().decode()
+        config = load(_text(path), source=str(path), secrets=source, bind=bind, data=data)
+    except ConfigurationError as error:
+        raise ConfigurationError(error.faults, source.files) from None
+    return replace(config, files=source.files)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode()
     except OSError as error:
         message = f"cannot be read: {reason(error)}; name a configuration with --config, or try --demo"
         raise ConfigurationError([Problem(str(path), message)]) from None
     except UnicodeDecodeError as error:
         message = f"is not TOML: not UTF-8 at byte {error.start}"
         raise ConfigurationError([Problem(str(path), message)]) from None
-    return load(text, source=str(path), secrets=SecretSource(environ, path.parent), bind=bind, data=data)
 
 
 def demo(*, bind: tuple[str, ...], data: Path) -> Config:

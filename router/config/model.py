@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from router.config.files import Stamps
 from router.credentials import CredentialKind, Keyring, Token, digest
 from router.names import EnvironmentName
 from router.records import Kind
@@ -105,6 +106,7 @@ class Server:
     heartbeat: between comments on a quiet stream.
     stream_max_age: after which a stream is ended, 0 never.
     write_timeout: for which a peer may accept nothing of an answer.
+    watch_interval: between looks whether a file of the configuration has changed, 0 never looks.
     statsig_aliases: further paths that take what `/v1/log_event` takes.
     """
 
@@ -135,6 +137,7 @@ class Server:
     drain_timeout: float = 10.0
     heartbeat: float = 15.0
     backlog: int = 1024
+    watch_interval: float = 2.0
     fast_lane: bool = True
     statsig_aliases: tuple[str, ...] = ()
 
@@ -249,7 +252,9 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """A whole configuration; checked, when `router.config.load`, `read` or `demo` made it. No secret is in its repr."""
+    """A whole configuration; checked, when `router.config.load`, `read` or `demo` made it. No secret is in its repr.
+
+    files: that it was read from, by name, as they were then."""
 
     server: Server = Server()
     storage: Storage = Storage()
@@ -257,6 +262,7 @@ class Config:
     environments: tuple[Environment, ...] = ()
     tokens: tuple[ApiToken, ...] = ()
     webhooks: tuple[Webhook, ...] = ()
+    files: Stamps = field(default_factory=dict, repr=False, compare=False)
 
     def keyring(self) -> Keyring:
         """The digests of all keys and API tokens, for look-up."""
@@ -328,6 +334,7 @@ RELOADED: Final = frozenset(
         "server.cors_origins",
         "server.head_timeout",
         "server.body_timeout",
+        "server.watch_interval",
         "storage.min_free",
     }
 )

@@ -8,6 +8,7 @@ from datetime import date, time
 from difflib import get_close_matches
 from typing import Any, Final, TypeVar
 
+from router.config.files import Stamps
 from router.config.secret import SecretSource
 from router.credentials import fingerprint
 
@@ -29,10 +30,12 @@ class Problem:
 
 
 class ConfigurationError(Exception):
-    """A configuration that cannot be used. `faults` are all of its faults, in the order of the file."""
+    """A configuration that cannot be used. faults: all of its faults, in the order of the file; files: that it was read
+    from."""
 
-    def __init__(self, faults: Iterable[Problem]) -> None:
+    def __init__(self, faults: Iterable[Problem], files: Stamps | None = None) -> None:
         self.faults = tuple(faults)
+        self.files = files or {}
         super().__init__("\n".join(str(problem) for problem in self.faults))
 
 

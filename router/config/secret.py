@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from router.config.files import Stamp, stamp
+
 MAX_SECRET: Final = 64 * 1024  # bytes of a secret file: a key has about 50; more is another file named by mistake
 
 
@@ -15,10 +17,12 @@ class SecretSource:
     environ: environment variables; `CREDENTIALS_DIRECTORY`, which systemd sets for `LoadCredential=`
     (systemd.io/CREDENTIALS), is where a relative file is looked for first.
     directory: where it is looked for next: the directory of the configuration file.
+    files: what has been looked for, as it was just before it was read.
     """
 
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     directory: Path = Path()
+    files: dict[Path, Stamp | None] = field(default_factory=dict, repr=False, compare=False)
 
     def locate(self, path: str) -> Path:
         """The file that `path` names; where there is none, the last place that was tried.
@@ -28,6 +32,11 @@ class SecretSource:
         """
         if not path or "\0" in path:
             raise ValueError("the name of the file is empty or has a NUL in it")
+        located = self._find(path)
+        self.files[located] = stamp(located)
+        return located
+
+    def _find(self, path: str) -> Path:
         credentials = self.environ.get("CREDENTIALS_DIRECTORY")
         if credentials:
             passed = Path(credentials, path)  # an absolute `path` replaces the directory

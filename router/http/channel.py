@@ -331,6 +331,7 @@ class Channel:
         self._state = State.GONE
         self._reactor.at(self, inf)
         self._reactor.remove(self._descriptor)
+        self._reader = Reader()  # its bytes are somebody else's now, or nobody's
         self._give_back()
         question, self._question = self._question, None
         if question is not None:

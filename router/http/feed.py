@@ -1,5 +1,6 @@
 """One stream, from its greeting to its end, as pieces of bytes: what any front writes to its reader."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 from typing import Final
@@ -31,7 +32,9 @@ class FeedStatistics:
 class Feed:
     """Made when a request for a stream is accepted. Neither task nor queue: `next` is called for each piece.
 
-    Ends when the router stops, at `until`, and when the stream has reached the maximum age.
+    Ends when the router stops, at `until`, when the stream has reached the maximum age, and at `end`.
+
+    stir: called at `end`; set by who waits without `next`.
     """
 
     def __init__(self, services: Services, environment: Environment, asked: Asked, start: Start) -> None:
@@ -54,16 +57,19 @@ class Feed:
         )
         self._opening: bytes | None = self._greeting(start)
         self._ended = False
+        self._ending = False
+        self._waiting: trio.CancelScope | None = None
+        self.stir: Callable[[], None] | None = None
         age = services.streams.max_age
         self._deadline = trio.current_time() + age * (1 - AGE_JITTER * services.random.random()) if age else inf
 
     async def next(self) -> bytes | None:
         """Everything between the cursor and the watermark in one piece, or a heartbeat; None at the end."""
-        if self._opening is not None:
+        if self._opening is not None or self._ending:
             return self.take()
         quiet = trio.current_time() + self.heartbeat
         while True:
-            with trio.move_on_at(min(quiet, self.wakes)):
+            with trio.move_on_at(min(quiet, self.wakes)) as self._waiting:
                 await self._subscription.wait()
             data = self.take()
             if data or data is None:
@@ -73,6 +79,8 @@ class Feed:
 
     def take(self) -> bytes | None:
         """As `next`, without waiting: empty where there is nothing now."""
+        if self._ending:
+            return None if self._ended else self._farewell()
         if self._opening is not None:
             opening, self._opening = self._opening, None
             return opening
@@ -93,7 +101,15 @@ class Feed:
     @property
     def ready(self) -> bool:
         """Whether `take` may have something now, or the end."""
-        return self._ended or self._opening is not None or self._subscription.ready
+        return self._ended or self._ending or self._opening is not None or self._subscription.ready
+
+    def end(self) -> None:
+        """Hand out nothing more, whatever there is: the stream is over, as at its maximum age."""
+        self._ending = True
+        if self._waiting is not None:
+            self._waiting.cancel(reason="the stream is ended")
+        if self.stir is not None:
+            self.stir()
 
     @property
     def wakes(self) -> float:

@@ -8,12 +8,13 @@ import select
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from math import inf
 from typing import Final, Protocol
 
 import trio
 
+GONE: Final = 64  # handlers that the heap may keep of sockets that are gone, or as many as there are others
 TURN: Final = 64  # sockets that are seen to before other tasks have a turn
 WATCHED: Final = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 
@@ -22,7 +23,7 @@ class Handler(Protocol):
     """What a socket's owner is told. None of these may wait.
 
     deadline: trio time at which `expired` is called, infinite for never; set through `Reactor.at`. due: the reactor's
-    own.
+    own, where the handler stands in its heap.
     """
 
     deadline: float
@@ -43,9 +44,11 @@ class Handler(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ReactorStatistics:
-    """watched: sockets; turns: of the loop since the start; events: that it has passed on."""
+    """watched: sockets; waiting: entries in the heap of deadlines; turns: of the loop since the start; events: that it
+    has passed on."""
 
     watched: int
+    waiting: int
     turns: int
     events: int
 
@@ -58,6 +61,7 @@ class Reactor:
         self._handlers: dict[int, Handler] = {}
         self._heap: list[tuple[float, int, Handler]] = []
         self._pushed = 0
+        self._gone = 0
         self._soon: deque[Handler] = deque()
         self._wait = trio.CancelScope()
         self._turns = 0
@@ -71,6 +75,9 @@ class Reactor:
     def remove(self, descriptor: int) -> None:
         """Watch it no more; before it is closed."""
         del self._handlers[descriptor]
+        self._gone += 1
+        if self._gone > max(GONE, len(self._handlers)):
+            self._forget()
         if not self._epoll.closed:
             self._epoll.unregister(descriptor)
 
@@ -114,7 +121,7 @@ class Reactor:
             epoll.close()
 
     def statistics(self) -> ReactorStatistics:
-        return ReactorStatistics(len(self._handlers), self._turns, self._events)
+        return ReactorStatistics(len(self._handlers), len(self._heap), self._turns, self._events)
 
     def _call(self, what: Callable[[], None], handler: Handler) -> None:
         try:
@@ -125,12 +132,29 @@ class Reactor:
     def _next(self) -> float:
         return self._heap[0][0] if self._heap else inf
 
+    def _forget(self) -> None:
+        """Take those out of the heap who wait for nothing: it would keep them, and all they hold, until the time has
+        come that they last waited for."""
+        self._gone = 0
+        kept = []
+        for entry in self._heap:
+            when, _, handler = entry
+            if when != handler.due:
+                continue
+            if handler.deadline == inf:
+                handler.due = inf
+            else:
+                kept.append(entry)
+        heapify(kept)
+        self._heap = kept
+
     def _expire(self) -> None:
-        heap = self._heap
-        if not heap or heap[0][0] > (now := trio.current_time()):
+        if not self._heap or self._heap[0][0] > (now := trio.current_time()):
             return
-        while heap and heap[0][0] <= now:
-            _, _, handler = heappop(heap)
+        while self._heap and self._heap[0][0] <= now:
+            when, _, handler = heappop(self._heap)
+            if when != handler.due:
+                continue  # it has been given an earlier place since; here it would get a second one for ever
             handler.due = inf
             if handler.deadline <= now:
                 handler.deadline = inf

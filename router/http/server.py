@@ -161,6 +161,11 @@ class Server:
                     await self._abort()
             engine.cancel_scope.cancel(reason="all connections are closed")
 
+    @property
+    def open(self) -> int:
+        """Connections now."""
+        return len(self._open)
+
     def statistics(self) -> ServerStatistics:
         admission = self._admission.statistics()
         lane = None if self._lane is None else self._lane.statistics()

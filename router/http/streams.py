@@ -7,11 +7,12 @@ from types import TracebackType
 from typing import Final, Self
 
 import msgspec
+import structlog
 from quart import Quart, Response, request
 from quart.wrappers.response import ResponseBody
 
 from router import sse
-from router.credentials import Token
+from router.credentials import Scope, Token
 from router.errors import Rejected
 from router.http import access, cors, gate, problems
 from router.http.audience import Seat
@@ -22,6 +23,7 @@ from router.http.stream_query import EVENT_STREAM, NDJSON, Asked, begin, parse
 from router.names import EnvironmentName
 from router.store.engine import Damaged
 
+_log = structlog.get_logger(__name__)
 NO_ROOM_RETRY_AFTER: Final = 5  # seconds
 _HEADERS: Final = {"Cache-Control": "no-cache, no-store, must-revalidate", "X-Accel-Buffering": "no"}
 
@@ -29,7 +31,7 @@ _HEADERS: Final = {"Cache-Control": "no-cache, no-store, must-revalidate", "X-Ac
 @dataclass(frozen=True, slots=True)
 class StreamsStatistics:
     """open: now; opened: since the start; refused: for want of room; delivered: events; gaps: announced; lag: of the
-    reader that is furthest behind, in events."""
+    reader that is furthest behind, in events; revoked: ended because their token lost its right to them."""
 
     open: int
     opened: int
@@ -37,6 +39,7 @@ class StreamsStatistics:
     delivered: int
     gaps: int
     lag: int
+    revoked: int
 
 
 class NoRoom(Exception):
@@ -48,13 +51,14 @@ class Streams:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self.feeds: dict[Feed, str] = {}
+        self.feeds: dict[Feed, Token] = {}
         self._seats: dict[Feed, Seat] = {}
         self._held: Counter[str] = Counter()
         self._opened = 0
         self._refused = 0
         self._delivered = 0
         self._gaps = 0
+        self._revoked = 0
 
     @property
     def open(self) -> int:
@@ -83,16 +87,17 @@ class Streams:
 
     def enter(self, feed: Feed, token: Token) -> None:
         """The stream has begun."""
-        self.feeds[feed] = token.name
+        self.feeds[feed] = token
         self._held[token.name] += 1
         self._opened += 1
         services = self._services
         seat = services.audience.seat(feed.environment, services.clock.now(), feed.statistics, consumer=feed.consumer)
         self._seats[feed] = seat.__enter__()
+        self._check(feed, token)  # a reload may have come since it was admitted
 
     def leave(self, feed: Feed) -> None:
         """The stream has ended, however."""
-        name = self.feeds.pop(feed)
+        name = self.feeds.pop(feed).name
         self._seats.pop(feed).__exit__(None, None, None)
         self._held[name] -= 1
         if not self._held[name]:
@@ -100,6 +105,19 @@ class Streams:
         statistics = feed.statistics()
         self._delivered += statistics.delivered
         self._gaps += statistics.gaps
+
+    def revoke(self) -> None:
+        """End the streams that their tokens give no right to any more; to be called when the keyring has changed."""
+        before = self._revoked
+        for feed, token in self.feeds.items():
+            self._check(feed, token)
+        if self._revoked > before:
+            _log.info("streams of tokens that have lost their right to them are ended", streams=self._revoked - before)
+
+    def _check(self, feed: Feed, token: Token) -> None:
+        if not self._services.keyring().grants(token, Scope.STREAM, feed.environment):
+            self._revoked += 1
+            feed.end()
 
     def statistics(self) -> StreamsStatistics:
         now = [feed.statistics() for feed in self.feeds]
@@ -110,6 +128,7 @@ class Streams:
             self._delivered + sum(one.delivered for one in now),
             self._gaps + sum(one.gaps for one in now),
             max((one.lag for one in now), default=0),
+            self._revoked,
         )
 
     def attach(self, app: Quart) -> None:

@@ -49,6 +49,7 @@ class Subscriber:
     def begin(self, head: bytes) -> None:
         """Send the head of the answer and what there is already."""
         self._guest.house.reactor.add(self._descriptor, self)
+        self.feed.stir = partial(self._guest.house.reactor.at, self, -inf)
         self._hub.enter(self)
         self.live = True
         if self._give(head):
@@ -112,6 +113,7 @@ class Subscriber:
         reactor.at(self, inf)
         reactor.remove(self._descriptor)
         self._hub.leave(self)
+        self.feed.stir = None  # or the two would hold each other until the collector looks
 
     def _rest(self) -> None:
         """Until the next heartbeat, or until the feed wants to be asked."""

@@ -6,6 +6,7 @@ are watched meanwhile; prints `begun`, then the counts as JSON.
 
 import gzip
 import json
+import os
 import sys
 import zlib
 from collections import Counter
@@ -15,12 +16,15 @@ from functools import partial
 
 import trio
 
+from router.tuning import raise_file_limit
 from tests.dialects.compressed import zstd_bomb
 
 EVENT = b'{"kind":"custom","key":"k","creationDate":1700000000000,"contextKeys":{"user":"u"}}'
 Counts = Counter[str]
 Attack = Callable[[int, Counts], Awaitable[None]]
 CROWD = 4  # attackers of one kind at once
+IDLE = 5000  # connections
+SOURCES = tuple(f"127.0.0.{n}" for n in range(2, 7))
 PAUSE = 0.05  # seconds between two of an attacker's requests: 80 a second of all
 
 
@@ -159,13 +163,34 @@ async def vanishing(port: int, counts: Counts) -> None:
 
 
 async def idle_connections(port: int, counts: Counts) -> None:
-    """5,000 connections that say nothing."""
-    streams = []
-    for _ in range(5000):
-        streams.append(await connect(port))
-        counts["opened"] += 1
-        await trio.sleep(0.0002)
-    await trio.sleep_forever()
+    """5,000 connections from five addresses that say nothing. Ends by itself: those that are open still two seconds
+    after the last one was opened have been held."""
+    raise_file_limit()
+    opened: list[trio.socket.SocketType] = []
+
+    async def several(source: str) -> None:
+        for _ in range(IDLE // len(SOURCES)):
+            made = trio.socket.socket()
+            opened.append(made)
+            await made.bind((source, 0))
+            await made.connect(("127.0.0.1", port))
+            counts["opened"] += 1
+            await trio.sleep(0.004)
+
+    try:
+        async with trio.open_nursery() as nursery:
+            for source in SOURCES:
+                nursery.start_soon(several, source)
+        await trio.sleep(2)
+        for made in opened:
+            try:
+                os.read(made.fileno(), 1)
+                counts["let_go"] += 1
+            except BlockingIOError:
+                counts["held"] += 1
+    finally:
+        for made in opened:
+            made.close()
 
 
 async def pipelining(port: int, counts: Counts) -> None:

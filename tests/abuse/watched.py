@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,26 @@ from socket import create_connection
 from tests.abuse.attacks import EVENT, request
 from tests.process import RouterProcess
 
+CONFIGURATION = """
+[server]
+bind = ["127.0.0.1:0"]
+head_timeout = "1s"
+body_timeout = "1500ms"
+[[environment]]
+project = "default"
+key = "production"
+sdk_keys = ["sdk-demo"]
+mobile_keys = ["mob-demo"]
+[[token]]
+name = "reader"
+token = "api-demo"
+scopes = ["stream"]
+"""
+
 CALM = 1.0  # seconds without the attack before it, and after it
 ATTACKED = 3.0
+LONG = {"idle_connections": 60.0}
+"""Attacks that end by themselves, and the seconds that they may take."""
 BETWEEN = 0.02  # seconds between two posts of the client
 FLOOR = 0.06  # seconds: a p99 below it is good whatever the calm one was; this machine is shared with other tests
 RATIO = 3.0
@@ -56,12 +74,13 @@ def watch(process: RouterProcess, attack: str) -> Watch:
 
 def _once(process: RouterProcess, attack: str) -> Watch:
     statuses: Counter[int] = Counter()
-    posts(process.port, 0.3, statuses)
-    calm = posts(process.port, CALM, statuses)
-    with attacker(process, attack, ATTACKED + 1) as running:
-        attacked = posts(process.port, ATTACKED, statuses)
+    posts(process.port, lasting(0.3), statuses)
+    calm = posts(process.port, lasting(CALM), statuses)
+    with attacker(process, attack, LONG.get(attack, ATTACKED + 1)) as running:
+        going = (lambda: running.poll() is None) if attack in LONG else lasting(ATTACKED)
+        attacked = posts(process.port, going, statuses)
         counts = outcome(running)
-    calm += posts(process.port, CALM, statuses)
+    calm += posts(process.port, lasting(CALM), statuses)
     return Watch(statuses, p99(calm), p99(attacked), counts)
 
 
@@ -81,13 +100,18 @@ def outcome(running: subprocess.Popen[str]) -> Counter[str]:
     return Counter(json.loads(output))
 
 
-def posts(port: int, seconds: float, statuses: Counter[int]) -> list[float]:
-    """Post one event after the other for a while; returns how long each took."""
+def lasting(seconds: float) -> Callable[[], bool]:
+    """Whether so long a time has not passed yet."""
+    until = time.monotonic() + seconds
+    return lambda: time.monotonic() < until
+
+
+def posts(port: int, going: Callable[[], bool], statuses: Counter[int]) -> list[float]:
+    """Post one event, and then one after the other while it is `going`; returns how long each took."""
     body = request(b"[" + EVENT + b"]")
-    times = []
+    times: list[float] = []
     with create_connection(("127.0.0.1", port), timeout=20) as connection:
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
+        while not times or going():
             begun = time.monotonic()
             connection.sendall(body)
             answer = b""

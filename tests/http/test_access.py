@@ -47,7 +47,7 @@ def test_what_is_not_covered_is_refused(secret: str | None, scope: Scope, fault:
 
 
 def test_a_known_token_with_the_scope_passes() -> None:
-    assert access.require(KEYRING, "api-one", Scope.STREAM) is ONE
+    assert access.require(KEYRING, "api-one", Scope.STREAM) == ONE
 
 
 def test_the_environment_is_the_only_one_or_the_named_one() -> None:

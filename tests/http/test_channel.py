@@ -1,11 +1,13 @@
 """Connections in the fast lane: what they are answered, when they end, and when another route has them."""
 
+import gc
 from pathlib import Path
 
 import pytest
 import trio
 
 from router.http.admission import AdmissionLimits
+from router.http.channel import Channel
 from router.http.guard import GuardLimits
 from router.http.server import ServerSettings
 from tests.http.conftest import PRODUCTION
@@ -169,3 +171,19 @@ async def test_what_breaks_on_one_connection_ends_that_one(
         assert "a connection failed" in caplog.text
         for each in (other, stream):
             await each.aclose()
+
+
+async def test_what_is_handed_on_is_not_kept(tmp_path: Path) -> None:
+    """The reactor may remember a connection that is gone for a while; its bytes are not to stay with it."""
+    head = b"POST /bulk HTTP/1.1\r\nHost: x\r\nX-Huge: " + b"x" * 60_000
+    async with front(tmp_path) as served:
+        for _ in range(20):
+            async with await served.connect() as stream:
+                await stream.send_all(head)
+                await stream.send_eof()
+                await hear(stream)
+        with trio.fail_after(5):
+            while served.server.statistics().open:
+                await trio.sleep(0.01)
+        kept = [found for found in gc.get_objects() if isinstance(found, Channel)]
+        assert sum(len(channel._reader.raw()) for channel in kept) == 0

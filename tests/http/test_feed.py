@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import trio
 from trio.testing import MockClock
 
 from router.http.feed import Feed
@@ -83,3 +84,34 @@ async def test_a_stream_that_is_old_enough_ends_with_a_time_to_come_back(
 
         assert parser.retry is not None
         assert 5 <= parser.comments <= 8, "after 80 to 100 seconds"
+
+
+async def test_a_stream_that_is_ended_hands_out_nothing_more_whatever_there_is(tmp_path: Path) -> None:
+    async with below(tmp_path) as running:
+        await running.environments[PRODUCTION].mailbox.ask(Append(body(3), 3), timeout=5)
+        stream = feed(running, Start(0), Asked(EVERYTHING, RAW))
+        stirred = []
+        stream.stir = lambda: stirred.append(True)
+        stream.end()
+
+        parser = Parser()
+        assert list(parser.feed(await drained(stream))) == []
+        assert parser.retry is not None
+        assert stirred == [True]
+        assert stream.take() is None
+
+
+async def test_a_stream_that_waits_hears_of_its_end(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with below(tmp_path, streams=StreamLimits(heartbeat=15)) as running:
+        stream = feed(running, Start(0), Asked(EVERYTHING, RAW_LINES, lines=True))
+        assert await stream.next() == b"\n"
+        begun = trio.current_time()
+
+        async def end() -> None:
+            await trio.sleep(2)
+            stream.end()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(end)
+            assert await stream.next() is None
+        assert 2 <= trio.current_time() - begun < 3

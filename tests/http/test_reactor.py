@@ -1,13 +1,14 @@
 """Readiness and deadlines of many sockets in one task."""
 
 import socket
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from math import inf
 
 import pytest
 import trio
 
-from router.http.reactor import TURN, Reactor
+from router.http.reactor import GONE, TURN, Reactor
 
 
 class Listening:
@@ -152,3 +153,54 @@ async def test_others_get_their_turn_when_many_are_ready(reactor: Reactor) -> No
         reactor.remove(here.fileno())
         here.close()
         there.close()
+
+
+async def test_a_deadline_that_is_moved_often_takes_one_place(
+    reactor: Reactor, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    """As a connection that is kept alive moves it: a short one for each request, a long one after it."""
+    handler = Listening(reactor, pair[0])
+    for _ in range(20):
+        reactor.at(handler, trio.current_time() + 0.2)
+        reactor.at(handler, trio.current_time() + 0.01)
+        reactor.at(handler, trio.current_time() + 0.2)
+        await trio.sleep(0.03)
+    await trio.sleep(0.25)
+    waiting = reactor.statistics().waiting
+    assert handler.told == ["expired"]
+    assert waiting == 0
+
+
+async def test_those_that_are_gone_are_not_kept_until_their_deadlines(reactor: Reactor) -> None:
+    gone = []
+    for number in range(10 * GONE):
+        here, there = socket.socketpair()
+        handler = Listening(reactor, here)
+        reactor.add(here.fileno(), handler)
+        reactor.at(handler, trio.current_time() + 75 - number % 3)
+        reactor.at(handler, inf)
+        reactor.remove(here.fileno())
+        gone.append(weakref.ref(handler))
+        here.close()
+        there.close()
+    del handler
+    assert sum(found() is not None for found in gone) <= GONE + 1
+    assert reactor.statistics().waiting <= GONE + 1
+
+
+async def test_one_that_is_called_again_after_it_was_forgotten_is_found(
+    reactor: Reactor, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    """It waits for nothing while a task is at work for it, and for something again."""
+    kept = Listening(reactor, pair[0])
+    reactor.at(kept, trio.current_time() + 75)
+    reactor.at(kept, inf)
+    for _ in range(2 * GONE):
+        here, there = socket.socketpair()
+        reactor.add(here.fileno(), Listening(reactor, here))
+        reactor.remove(here.fileno())
+        here.close()
+        there.close()
+    assert reactor.statistics().waiting == 0
+    reactor.at(kept, trio.current_time() + 0.05)
+    assert await told(kept) == ["expired"]

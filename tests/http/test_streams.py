@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from router.credentials import Scope, Token
+from router.credentials import Keyring, Scope, Token
 from router.http.app import create_app
 from router.http.feed import Feed
 from router.http.ingest import Ingest
@@ -203,3 +203,34 @@ async def test_a_selection_ends_and_comes_as_lines_zipped_when_asked(tmp_path: P
         zipped = await client.get("/events?from=earliest&until=now", headers=headers | {"Accept-Encoding": "gzip"})
         assert zipped.headers["Content-Encoding"] == "gzip"
         assert gzip.decompress(bytes(await zipped.get_data(as_text=False))).splitlines() == lines
+
+
+async def test_streams_whose_token_has_lost_its_right_are_ended(tmp_path: Path) -> None:
+    async with below(tmp_path) as running:
+        streams = Streams(running.services)
+        one, every = (running.services.keyring().token(secret) for secret in ("api-1", "api-all"))
+        assert one is not None
+        assert every is not None
+        async with (
+            EventStream(streams, streams.admit(one, PRODUCTION, ASKED), one) as mine,
+            EventStream(streams, streams.admit(every, PRODUCTION, ASKED), every) as others,
+        ):
+            streams.revoke()
+            assert streams.statistics().revoked == 0
+            running.services.keyring = lambda: Keyring(tokens=[(every.digest, every)])
+            streams.revoke()
+            assert streams.statistics().revoked == 1
+            assert b"retry:" in await anext(mine)
+            assert b"retry:" not in await anext(others)
+
+
+async def test_a_reload_between_admission_and_the_first_byte_counts(tmp_path: Path) -> None:
+    async with below(tmp_path) as running:
+        streams = Streams(running.services)
+        token = running.services.keyring().token("api-1")
+        assert token is not None
+        feed = streams.admit(token, PRODUCTION, ASKED)
+        running.services.keyring = Keyring
+        streams.revoke()
+        async with EventStream(streams, feed, token) as mine:
+            assert b"retry:" in await anext(mine)
