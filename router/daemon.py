@@ -357,14 +357,7 @@ def _tree(
             "core",
             Strategy.ONE_FOR_ONE,
             [
-                Child(
-                    "committer",
-                    lambda: Committer(
-                        engine, threads, stamps, environments.ledgers, space, fsync=fsync, commits=watch.commits
-                    ),
-                    mailbox=committer,
-                    stop_budget=CORE_BUDGET / 2,
-                ),
+                Child("committer", make_committer, mailbox=committer, stop_budget=CORE_BUDGET / 2),
                 Child("environments", environments.supervisor, stop_budget=CORE_BUDGET / 2),
                 *chores,
                 *(() if fsync else (syncer,)),

@@ -35,9 +35,10 @@ class MailboxStatistics:
 class Tally:
     """Running counts that a mailbox shares with its inboxes; read them through `Mailbox.statistics`."""
 
-    __slots__ = ("accepted", "call", "expired", "refused", "taken", "until")
+    __slots__ = ("accepted", "call", "expired", "refused", "relay", "taken", "until")
 
     def __init__(self) -> None:
+        self.relay: Callable[[Any], bool] | None = None
         self.until = 0
         self.call: Callable[[], object] | None = None
         self.accepted = 0
@@ -143,13 +144,14 @@ class Inbox(Generic[M]):
     taken_at: trio time of the latest look that found something.
     """
 
-    __slots__ = ("_channel", "_in_hand", "_name", "_released", "_tally", "_told", "taken_at")
+    __slots__ = ("_channel", "_in_hand", "_name", "_relay", "_released", "_tally", "_told", "taken_at")
 
     def __init__(self, name: str, channel: "trio.MemoryReceiveChannel[Envelope[M]]", tally: Tally) -> None:
         self._name = name
         self._channel = channel
         self._tally = tally
         self._in_hand: set[Question] = set()
+        self._relay: Callable[[Envelope[M]], bool] | None = None
         self._told = False
         self._released = False
         self.taken_at = -inf
@@ -225,6 +227,18 @@ class Inbox(Generic[M]):
         if not tally.until:
             call()
 
+    def pass_on(self, relay: Callable[[Envelope[M]], bool]) -> None:
+        """Have messages that come from now on handed to `relay` where they are sent, without a turn of the actor, until
+        the inbox is released. What it does not take, False, is queued; it must neither raise nor wait. Whatever is
+        queued already has to be taken first, or it would be overtaken.
+
+        Raises:
+            ValueError: something is queued.
+        """
+        if self._channel.statistics().current_buffer_used:
+            raise ValueError(f"{self._name} has messages queued: take them before others are passed on")
+        self._relay = self._tally.relay = relay
+
     def __aiter__(self) -> "Inbox[M]":
         return self
 
@@ -239,6 +253,8 @@ class Inbox(Generic[M]):
         self._released = True
         self._told = False
         self._channel.close()
+        if self._relay is not None and self._tally.relay is self._relay:
+            self._tally.relay = None
         for question in list(self._in_hand):
             question.fail(self._interrupted())
 
@@ -322,7 +338,8 @@ class Mailbox(Generic[M]):
 
     def ask_soon(self, message: M, deadline: float, notify: Callable[[], None]) -> Question:
         """Queue a message for an asker that does not wait: `notify` is called when the question that is returned has
-        been settled, with a value or an error. It is the asker's to `abandon` it when its `deadline` comes.
+        been settled, with a value or an error; that may be so already. It is the asker's to `abandon` it when its
+        `deadline` comes.
 
         Raises:
             Busy: the mailbox is full or closed; the message was not queued.
@@ -341,6 +358,10 @@ class Mailbox(Generic[M]):
         if self._closed is not None:
             tally.refused += 1
             raise Busy(f"{self.name} is {self._closed} and takes no messages; try again later")
+        if tally.relay is not None and tally.relay(envelope):
+            tally.accepted += 1
+            tally.taken += 1
+            return
         try:
             self._send.send_nowait(envelope)
         except trio.WouldBlock:

@@ -217,12 +217,17 @@ class Channel:
             self._guest.house.begin(self._guest, partial(self._decode, step))
             return False
         deadline = step.post.begun + self._lane.services.ask_timeout
-        self._pending = step
+        ingest = self._lane.ingest
         try:
-            self._question = step.environment.mailbox.ask_soon(step.append, deadline, self._settled)
+            question = step.environment.mailbox.ask_soon(step.append, deadline, self._settled)
         except Busy as error:
-            self._answer(self._lane.ingest.failed(step, error))
+            self._answer(ingest.failed(step, error))
             return True
+        if question.error is not None:
+            self._answer(ingest.failed(step, question.error))
+            return True
+        self._pending = step
+        self._question = question
         self._reactor.at(self, deadline)
         return False
 

@@ -6,7 +6,7 @@ It holds what is of this environment alone, so that its trouble is not its neigh
 import trio
 
 from router.actors.actor import Context
-from router.actors.mailbox import Mailbox
+from router.actors.mailbox import Envelope, Mailbox
 from router.pipeline.committer import Fragment
 from router.pipeline.ledger import Append, Ledger
 from router.store.engine import Damaged
@@ -28,14 +28,28 @@ class Partition:
     async def run(self, context: Context[Append]) -> None:
         context.started()
         self._refuse_damaged()
+        inbox = context.inbox
         while True:
+            # What came before this incarnation goes first; what comes while it lives needs no turn of its own: of 64
+            # requests for 64 environments that was a sixth of the time.
+            while turn := inbox.receive_queued(MAX_TURN):
+                self._refuse_damaged()
+                for envelope in turn:
+                    self._pass(envelope)
+                await trio.lowlevel.checkpoint()
+            inbox.pass_on(self._pass)
             try:
-                turn = await context.inbox.receive_many(MAX_TURN)
+                envelope = await inbox.receive()
             except trio.EndOfChannel:
                 return
             self._refuse_damaged()
-            for envelope in turn:
-                envelope.forward(self._committer, Fragment(self._ledger, envelope.message))
+            self._pass(envelope)
+
+    def _pass(self, envelope: Envelope[Append]) -> bool:
+        if self._ledger.log.fault is not None:
+            return False
+        envelope.forward(self._committer, Fragment(self._ledger, envelope.message))
+        return True
 
     def _refuse_damaged(self) -> None:
         """Nothing is added to a log of which something cannot be read, until someone has looked at it."""

@@ -344,3 +344,67 @@ async def test_asks_are_in_hand_until_settled_and_told_ones_until_the_next_look(
     envelope.reply(None)
     assert inbox.in_hand == 0
     await asked.done.wait()
+
+
+async def test_messages_are_passed_on_where_they_are_sent_while_their_incarnation_lives() -> None:
+    mailbox: Mailbox[int] = Mailbox("m", 4)
+    other: Mailbox[str] = Mailbox("other", 4)
+    inbox, taking = mailbox.open(), other.open()
+
+    def relay(envelope: Envelope[int]) -> bool:
+        if envelope.message < 0:
+            return False
+        envelope.forward(other, str(envelope.message))
+        return True
+
+    mailbox.tell(0)
+    with pytest.raises(ValueError, match="take them before"):
+        inbox.pass_on(relay)
+    assert inbox.receive_nowait().message == 0
+    inbox.pass_on(relay)
+    notified: list[bool] = []
+    question = mailbox.ask_soon(1, inf, lambda: notified.append(True))
+    passed = taking.receive_nowait()
+    assert passed.message == "1"
+    passed.reply("done")
+    assert (question.value, notified) == ("done", [True])
+
+    mailbox.tell(-2)
+    assert inbox.receive_nowait().message == -2
+    assert mailbox.statistics().accepted == 3
+    assert mailbox.taken == 3
+
+    inbox.release()
+    mailbox.tell(3)
+    assert mailbox.depth == 1
+    assert mailbox.open().receive_nowait().message == 3
+
+
+async def test_what_cannot_be_passed_on_is_settled_before_the_asker_hears_of_its_question() -> None:
+    mailbox: Mailbox[int] = Mailbox("m", 4)
+    full: Mailbox[int] = Mailbox("full", 1)
+    full.tell(0)
+    inbox = mailbox.open()
+
+    def relay(envelope: Envelope[int]) -> bool:
+        envelope.forward(full, envelope.message)
+        return True
+
+    inbox.pass_on(relay)
+    question = mailbox.ask_soon(1, inf, lambda: None)
+    assert isinstance(question.error, Busy)
+    with pytest.raises(Busy):
+        await mailbox.ask(2, timeout=1)
+
+
+async def test_who_waits_for_a_number_of_messages_is_called_once() -> None:
+    mailbox: Mailbox[int] = Mailbox("m", 10)
+    inbox = mailbox.open()
+    calls: list[int] = []
+    mailbox.tell(0)
+    inbox.when_queued(3, lambda: calls.append(mailbox.depth))
+    for n in range(5):
+        mailbox.tell(n)
+    assert calls == [3]
+    inbox.when_queued(2, lambda: calls.append(0))
+    assert calls == [3, 0]

@@ -5,7 +5,7 @@ import trio
 
 from router.actors.mailbox import Mailbox
 from router.actors.supervisor import Child
-from router.errors import Busy
+from router.errors import Busy, Interrupted
 from router.pipeline.ledger import Append, Committed
 from router.pipeline.partition import Partition
 from tests.pipeline.conftest import Bench, body
@@ -41,3 +41,15 @@ async def test_a_full_committer_is_told_to_the_asker(bench: Bench) -> None:
     async with bench.running(children):
         with pytest.raises(Busy):
             await mailbox.ask(Append(body(1), 1), timeout=5)
+
+
+async def test_a_damaged_log_takes_nothing_that_is_sent_after_the_damage_was_met(bench: Bench) -> None:
+    """Requests do not wait for the partition's turn, but they do not get past it either."""
+    mailbox: Mailbox[Append] = Mailbox("partition", 64)
+    async with bench.running(child(bench, mailbox)):
+        assert (await mailbox.ask(Append(body(1), 1), timeout=5)).last == 0
+        bench.log._damage.append((0, 0, "event 0 cannot be read"))
+        with pytest.raises((Busy, Interrupted, TimeoutError)):
+            await mailbox.ask(Append(body(1), 1), timeout=0.5)
+        assert bench.log.head == 1
+        bench.log._damage.clear()
