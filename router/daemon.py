@@ -357,7 +357,14 @@ def _tree(
             "core",
             Strategy.ONE_FOR_ONE,
             [
-                Child("committer", make_committer, mailbox=committer, stop_budget=CORE_BUDGET / 2),
+                Child(
+                    "committer",
+                    lambda: Committer(
+                        engine, threads, stamps, environments.ledgers, space, fsync=fsync, commits=watch.commits
+                    ),
+                    mailbox=committer,
+                    stop_budget=CORE_BUDGET / 2,
+                ),
                 Child("environments", environments.supervisor, stop_budget=CORE_BUDGET / 2),
                 *chores,
                 *(() if fsync else (syncer,)),
