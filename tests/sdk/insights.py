@@ -88,14 +88,14 @@ def all_flag_events(url: str) -> list[dict[str, Any]]:
             return found
 
 
-def wait_indexed(url: str) -> None:
-    """Wait until the insights know everything that is in the log."""
+def wait_indexed(url: str, *, events: int = 0) -> None:
+    """Wait until the insights know everything that is in the log, and that is so many `events` at least."""
     deadline = time.monotonic() + 20
     while True:
         status, body = get(f"{url}/health")
         assert status == 200
         environment = body["environments"][0]
-        if environment["indexed"] == environment["head"]:
+        if environment["indexed"] == environment["head"] >= events:
             return
         assert time.monotonic() < deadline, environment
         time.sleep(0.02)

@@ -49,8 +49,8 @@ def test_launchdarklys_sdk(webhook: str) -> None:
     with router() as process:
         driver = drive(process.url, "launchdarkly")
         assert phase(driver) == 0
-        insights.wait_indexed(process.url)
-        time.sleep(0.01)
+        insights.wait_indexed(process.url, events=1)
+        time.sleep(1.01)  # what happened in the second of the change counts as after it
         when = insights.now()
         if webhook == "first":
             assert insights.announce_launchdarkly(process.url, "checkout", when)[0] == 200
