@@ -15,7 +15,8 @@ from typing import Final, Protocol
 import trio
 
 GONE: Final = 64  # handlers that the heap may keep of sockets that are gone, or as many as there are others
-TURN: Final = 64  # sockets that are seen to before other tasks have a turn
+TURN: Final = 64  # sockets that are asked for at once
+SLICE: Final = 0.002  # seconds of seeing to them before other tasks have a turn: a sync waits for it too
 WATCHED: Final = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 
 
@@ -100,19 +101,25 @@ class Reactor:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """See to the sockets until cancelled."""
         epoll, handlers = self._epoll, self._handlers
+        waiting: deque[tuple[int, Handler | None]] = deque()
         try:
             task_status.started()
             while True:
-                self._wait = trio.CancelScope(deadline=-inf if self._soon else self._next())
+                self._wait = trio.CancelScope(deadline=-inf if self._soon or waiting else self._next())
                 with self._wait:
                     await trio.lowlevel.wait_readable(epoll.fileno())
                 self._turns += 1
-                ready = epoll.poll(0, TURN)
-                self._events += len(ready)
-                for descriptor, _ in ready:
-                    handler = handlers.get(descriptor)
-                    if handler is not None:
+                if len(waiting) < TURN:
+                    ready = epoll.poll(0, TURN)
+                    self._events += len(ready)
+                    waiting.extend([(descriptor, handlers.get(descriptor)) for descriptor, _ in ready])
+                until = trio.current_time() + SLICE
+                while waiting:
+                    descriptor, handler = waiting.popleft()
+                    if handler is not None and handlers.get(descriptor) is handler:
                         self._call(handler.ready, handler)
+                        if trio.current_time() >= until:
+                            break
                 for _ in range(len(self._soon)):
                     handler = self._soon.popleft()
                     self._call(handler.again, handler)
