@@ -105,7 +105,7 @@ class Channel:
             self._guest.house.fail(self._guest, error)
 
     def evict(self) -> bool:
-        if self._state is not State.OPEN:
+        if self._state is not State.OPEN or self._target is not None:
             return False
         self._end()
         return True

@@ -151,6 +151,21 @@ async def test_an_idle_connection_makes_room_for_another(tmp_path: Path) -> None
             await stream.aclose()
 
 
+async def test_a_connection_whose_body_is_on_its_way_makes_no_room(tmp_path: Path) -> None:
+    settings = ServerSettings(drain_timeout=1, admission=AdmissionLimits(max_connections=2))
+    async with front(tmp_path, settings) as served:
+        posting, idle = await served.connect(), await served.connect()
+        await posting.send_all(POST[:-5])
+        await trio.sleep(0.05)
+        late = await served.connect()
+        with trio.fail_after(5):
+            assert await idle.receive_some() == b""
+        await posting.send_all(POST[-5:])
+        assert status((await hear(posting))[0]) == 202
+        for stream in (posting, idle, late):
+            await stream.aclose()
+
+
 async def test_what_breaks_on_one_connection_ends_that_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
