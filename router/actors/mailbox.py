@@ -227,17 +227,23 @@ class Inbox(Generic[M]):
         if not tally.until:
             call()
 
-    def pass_on(self, relay: Callable[[Envelope[M]], bool]) -> None:
-        """Have messages that come from now on handed to `relay` where they are sent, without a turn of the actor, until
-        the inbox is released. What it does not take, False, is queued; it must neither raise nor wait. Whatever is
-        queued already has to be taken first, or it would be overtaken.
+    async def receive_past(self, relay: Callable[[Envelope[M]], bool]) -> Envelope[M]:
+        """Waits for a message that `relay` does not take. While this waits, messages are handed to `relay` where they
+        are sent, without a turn of the actor; the first that it does not take, False, is queued and ends that, so that
+        none overtakes it. `relay` must neither raise nor wait.
 
         Raises:
-            ValueError: something is queued.
+            ValueError: something is queued, which what is passed on would overtake.
+            trio.EndOfChannel: the mailbox is closed and nothing is queued.
+            trio.ClosedResourceError: the inbox has been released.
         """
         if self._channel.statistics().current_buffer_used:
             raise ValueError(f"{self._name} has messages queued: take them before others are passed on")
         self._relay = self._tally.relay = relay
+        try:
+            return await self.receive()
+        finally:
+            self._no_relay()
 
     def __aiter__(self) -> "Inbox[M]":
         return self
@@ -253,10 +259,14 @@ class Inbox(Generic[M]):
         self._released = True
         self._told = False
         self._channel.close()
-        if self._relay is not None and self._tally.relay is self._relay:
-            self._tally.relay = None
+        self._no_relay()
         for question in list(self._in_hand):
             question.fail(self._interrupted())
+
+    def _no_relay(self) -> None:
+        if self._tally.relay is self._relay:  # not that of a later incarnation
+            self._tally.relay = None
+        self._relay = None
 
     def _take(self, envelope: Envelope[M], now: float) -> bool:
         question = envelope.question
@@ -358,10 +368,12 @@ class Mailbox(Generic[M]):
         if self._closed is not None:
             tally.refused += 1
             raise Busy(f"{self.name} is {self._closed} and takes no messages; try again later")
-        if tally.relay is not None and tally.relay(envelope):
-            tally.accepted += 1
-            tally.taken += 1
-            return
+        if tally.relay is not None:
+            if tally.relay(envelope):
+                tally.accepted += 1
+                tally.taken += 1
+                return
+            tally.relay = None
         try:
             self._send.send_nowait(envelope)
         except trio.WouldBlock:

@@ -37,9 +37,8 @@ class Partition:
                 for envelope in turn:
                     self._pass(envelope)
                 await trio.lowlevel.checkpoint()
-            inbox.pass_on(self._pass)
             try:
-                envelope = await inbox.receive()
+                envelope = await inbox.receive_past(self._pass)
             except trio.EndOfChannel:
                 return
             self._refuse_damaged()

@@ -1,5 +1,6 @@
 """Mailboxes: bounds, deadlines, the duty to answer, and what outlives an incarnation."""
 
+from contextlib import suppress
 from dataclasses import FrozenInstanceError
 from math import inf
 from typing import Any
@@ -346,10 +347,11 @@ async def test_asks_are_in_hand_until_settled_and_told_ones_until_the_next_look(
     await asked.done.wait()
 
 
-async def test_messages_are_passed_on_where_they_are_sent_while_their_incarnation_lives() -> None:
+async def test_messages_are_passed_on_where_they_are_sent_while_their_incarnation_waits(nursery: trio.Nursery) -> None:
     mailbox: Mailbox[int] = Mailbox("m", 4)
     other: Mailbox[str] = Mailbox("other", 4)
     inbox, taking = mailbox.open(), other.open()
+    received: list[int] = []
 
     def relay(envelope: Envelope[int]) -> bool:
         if envelope.message < 0:
@@ -357,11 +359,15 @@ async def test_messages_are_passed_on_where_they_are_sent_while_their_incarnatio
         envelope.forward(other, str(envelope.message))
         return True
 
+    async def receive() -> None:
+        received.append((await inbox.receive_past(relay)).message)
+
     mailbox.tell(0)
     with pytest.raises(ValueError, match="take them before"):
-        inbox.pass_on(relay)
+        await inbox.receive_past(relay)
     assert inbox.receive_nowait().message == 0
-    inbox.pass_on(relay)
+    nursery.start_soon(receive)
+    await wait_all_tasks_blocked()
     notified: list[bool] = []
     question = mailbox.ask_soon(1, inf, lambda: notified.append(True))
     passed = taking.receive_nowait()
@@ -370,27 +376,51 @@ async def test_messages_are_passed_on_where_they_are_sent_while_their_incarnatio
     assert (question.value, notified) == ("done", [True])
 
     mailbox.tell(-2)
-    assert inbox.receive_nowait().message == -2
-    assert mailbox.statistics().accepted == 3
+    mailbox.tell(3)
+    await wait_all_tasks_blocked()
+    assert received == [-2]
+    assert mailbox.depth == 1, "what comes after one that is not passed on does not overtake it"
+    assert mailbox.statistics().accepted == 4
     assert mailbox.taken == 3
 
-    inbox.release()
-    mailbox.tell(3)
+
+@pytest.mark.parametrize("release", [True, False])
+async def test_nothing_is_passed_on_for_an_incarnation_that_waits_no_more(*, release: bool) -> None:
+    mailbox: Mailbox[int] = Mailbox("m", 4)
+    inbox = mailbox.open()
+
+    async def receive() -> None:
+        with suppress(trio.ClosedResourceError):
+            await inbox.receive_past(lambda _: True)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(receive)
+        await wait_all_tasks_blocked()
+        mailbox.tell(1)
+        assert mailbox.depth == 0
+        if release:
+            inbox.release()
+            mailbox.tell(2)
+        nursery.cancel_scope.cancel()
+    if not release:
+        mailbox.tell(2)
     assert mailbox.depth == 1
-    assert mailbox.open().receive_nowait().message == 3
+    assert mailbox.open().receive_nowait().message == 2
 
 
-async def test_what_cannot_be_passed_on_is_settled_before_the_asker_hears_of_its_question() -> None:
+async def test_what_cannot_be_passed_on_is_settled_before_the_asker_hears_of_its_question(
+    nursery: trio.Nursery,
+) -> None:
     mailbox: Mailbox[int] = Mailbox("m", 4)
     full: Mailbox[int] = Mailbox("full", 1)
     full.tell(0)
-    inbox = mailbox.open()
 
     def relay(envelope: Envelope[int]) -> bool:
         envelope.forward(full, envelope.message)
         return True
 
-    inbox.pass_on(relay)
+    nursery.start_soon(mailbox.open().receive_past, relay)
+    await wait_all_tasks_blocked()
     question = mailbox.ask_soon(1, inf, lambda: None)
     assert isinstance(question.error, Busy)
     with pytest.raises(Busy):
