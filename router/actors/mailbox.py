@@ -8,11 +8,11 @@ queued, or in the hand of one incarnation, or passed on to another mailbox, and 
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
-from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 import trio
 
+from router.actors.question import Question
 from router.errors import Busy, Interrupted
 
 M = TypeVar("M")
@@ -45,56 +45,6 @@ class Tally:
         self.refused = 0
         self.expired = 0
         self.taken = 0
-
-
-class Question:
-    """The duty to answer one ask. The first settlement wins; every later one is ignored.
-
-    deadline: trio time at which the asker gives up. notify: called once, when it is settled; must not raise. holder:
-    the set of questions in hand of the incarnation that has taken this one, None while it is queued.
-    """
-
-    __slots__ = ("deadline", "error", "holder", "notify", "settled", "traceback", "value")
-
-    def __init__(self, deadline: float, notify: Callable[[], None]) -> None:
-        self.deadline = deadline
-        self.notify = notify
-        self.settled = False
-        self.holder: set[Question] | None = None
-        self.value: Any = None
-        self.error: Exception | None = None
-        self.traceback: TracebackType | None = None
-
-    def reply(self, value: object) -> None:
-        if not self.settled:
-            self.value = value
-            self._settle()
-
-    def fail(self, error: Exception) -> None:
-        if not self.settled:
-            self.error = error
-            self.traceback = error.__traceback__
-            self._settle()
-
-    def abandon(self) -> None:
-        """The asker has left: nobody owes it anything any more."""
-        if not self.settled:
-            self._settle()
-
-    def take(self, holder: "set[Question]") -> None:
-        self.holder = holder
-        holder.add(self)
-
-    def hand_over(self) -> None:
-        """Whoever holds it does so no more; the duty itself stays."""
-        if self.holder is not None:
-            self.holder.discard(self)
-            self.holder = None
-
-    def _settle(self) -> None:
-        self.settled = True
-        self.hand_over()
-        self.notify()
 
 
 class Envelope(Generic[M]):
@@ -161,6 +111,11 @@ class Inbox(Generic[M]):
         """Messages taken and not done with: asks until they are settled or forwarded, told ones until the next look."""
         return len(self._in_hand) + self._told
 
+    @property
+    def queued(self) -> int:
+        """Messages that can be taken now."""
+        return self._channel.statistics().current_buffer_used
+
     async def receive(self) -> Envelope[M]:
         """The next message; waits for one.
 
@@ -222,7 +177,7 @@ class Inbox(Generic[M]):
         """Call `call` once, as soon as so many messages are queued; at once where they are. Replaces what was asked for
         before. It must neither raise nor wait."""
         tally = self._tally
-        tally.until = max(0, count - self._channel.statistics().current_buffer_used)
+        tally.until = max(0, count - self.queued)
         tally.call = call
         if not tally.until:
             call()
@@ -237,7 +192,7 @@ class Inbox(Generic[M]):
             trio.EndOfChannel: the mailbox is closed and nothing is queued.
             trio.ClosedResourceError: the inbox has been released.
         """
-        if self._channel.statistics().current_buffer_used:
+        if self.queued:
             raise ValueError(f"{self._name} has messages queued: take them before others are passed on")
         self._relay = self._tally.relay = relay
         try:

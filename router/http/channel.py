@@ -14,7 +14,7 @@ from typing import Final
 
 import trio
 
-from router.actors.mailbox import Question
+from router.actors.question import Question
 from router.dialects.dialect import Reply
 from router.errors import Busy
 from router.http.guest import Guest

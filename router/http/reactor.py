@@ -16,7 +16,7 @@ import trio
 
 GONE: Final = 64  # handlers that the heap may keep of sockets that are gone, or as many as there are others
 TURN: Final = 64  # sockets that are asked for at once
-SLICE: Final = 0.002  # seconds of seeing to them before other tasks have a turn: a sync waits for it too
+SLICE: Final = 0.001  # seconds of seeing to them before other tasks have a turn: a sync waits for it too
 WATCHED: Final = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 
 

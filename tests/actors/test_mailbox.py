@@ -9,7 +9,8 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from router.actors.mailbox import Envelope, Inbox, Mailbox, Question
+from router.actors.mailbox import Envelope, Inbox, Mailbox
+from router.actors.question import Question
 from router.errors import Busy, Interrupted
 
 
@@ -408,7 +409,7 @@ async def test_nothing_is_passed_on_for_an_incarnation_that_waits_no_more(*, rel
     assert mailbox.open().receive_nowait().message == 2
 
 
-async def test_what_cannot_be_passed_on_is_settled_before_the_asker_hears_of_its_question(
+async def test_what_cannot_be_passed_on_is_settled_before_its_asker_hears(
     nursery: trio.Nursery,
 ) -> None:
     mailbox: Mailbox[int] = Mailbox("m", 4)
