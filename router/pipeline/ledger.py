@@ -78,10 +78,13 @@ class Ledger:
         self.watermark = watermark
         self.sources = sources
         self.settled = watermark if settled is None else settled
+        self._more = False  # whether anything but the log and the window has something staged: it rarely has
 
     def stage(self, batch: Batch, stamp: int, append: Append) -> Committed:
         """Put what is new of `append` into `batch`; the answer holds once the batch is durable."""
         relayed = append.relayed
+        if relayed is not None or append.set_aside:
+            self._more = True
         committed = (
             self._stage_events(batch, stamp, append)
             if relayed is None
@@ -149,14 +152,17 @@ class Ledger:
     def advance(self, stamp: int) -> None:
         """The batch is written, not yet durable."""
         self.log.advance(stamp)
-        self.quarantine.advance()
-        self.sources.advance()
+        if self._more:
+            self._more = False
+            self.quarantine.advance()
+            self.sources.advance()
         if self.window is not None:
             self.window.advance()
 
     def retract(self) -> None:
         """The batch was not written."""
         self.log.retract()
+        self._more = False
         self.quarantine.retract()
         self.sources.retract()
         if self.window is not None:

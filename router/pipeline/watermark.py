@@ -61,9 +61,11 @@ class Watermark:
         return True
 
     def _tell(self) -> None:
-        self._lot.unpark_all()
-        for tell in self._listeners.values():
-            tell()
+        if self._lot:
+            self._lot.unpark_all()
+        if self._listeners:
+            for tell in self._listeners.values():
+                tell()
 
     def statistics(self) -> WatermarkStatistics:
         return WatermarkStatistics(self.end, self._lot.statistics().tasks_waiting, self._advances)

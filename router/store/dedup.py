@@ -80,6 +80,7 @@ class DedupWindow:
         self._held = 0
         self._crowded_out = 0
         self._trimmed = 0
+        self._looked = -1
         self._staged: list[tuple[int, int, int, Identities]] = []
         self._fresh = _Generation(0)
         for row in self._rows(self._oldest(now)):
@@ -89,6 +90,7 @@ class DedupWindow:
         """Change the length; what a longer one would still have known is not looked up again."""
         self._seconds = seconds
         self._step = max(1, int(seconds / GENERATIONS))
+        self._looked = -1
 
     def request(self, identity: bytes) -> tuple[int, int] | None:
         """(first, last) offset of the request with this digest, or None where it is not known."""
@@ -118,9 +120,10 @@ class DedupWindow:
 
     def advance(self) -> None:
         """The batch is written."""
-        for row in self._staged:
-            self._admit(*row)
-        self.retract()
+        if self._staged:
+            for row in self._staged:
+                self._admit(*row)
+            self.retract()
 
     def retract(self) -> None:
         """The batch was not written, or is dealt with."""
@@ -130,6 +133,10 @@ class DedupWindow:
 
     def expire(self, batch: Batch, stamp: int) -> None:
         """Forget what is older than the window, in memory and, in steps of an eighth of it, by `batch` on disk."""
+        second = stamp // 1000
+        if second == self._looked:
+            return
+        self._looked = second
         oldest = self._oldest(stamp)
         while self._generations and self._generations[0].since + self._step <= oldest:
             self._held -= len(self._generations.popleft())

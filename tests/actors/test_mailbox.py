@@ -409,9 +409,7 @@ async def test_nothing_is_passed_on_for_an_incarnation_that_waits_no_more(*, rel
     assert mailbox.open().receive_nowait().message == 2
 
 
-async def test_what_cannot_be_passed_on_is_settled_before_its_asker_hears(
-    nursery: trio.Nursery,
-) -> None:
+async def test_what_cannot_be_passed_on_is_settled_before_its_asker_hears(nursery: trio.Nursery) -> None:
     mailbox: Mailbox[int] = Mailbox("m", 4)
     full: Mailbox[int] = Mailbox("full", 1)
     full.tell(0)
