@@ -30,6 +30,12 @@ def test_unpack_gives_back_what_was_sealed(arrived: int, facts: dict[str, object
     assert arrived == arrival(stored)
 
 
+@given(FACTS, st.lists(EVENTS, max_size=5))
+def test_what_is_packed_is_what_any_packer_of_the_format_makes(facts: dict[str, object], events: list[Event]) -> None:
+    expected = b"".join(map(msgpack.packb, ("statsig", "rgstr", facts, events)))
+    assert pack_body("statsig", "rgstr", facts, events) == expected
+
+
 @given(st.lists(EVENTS, max_size=6), st.data())
 def test_selected_events_are_the_ones_at_their_places(events: list[Event], data: st.DataObject) -> None:
     places = data.draw(st.lists(st.sampled_from(range(len(events))), unique=True)) if events else []
