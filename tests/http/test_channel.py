@@ -92,8 +92,10 @@ async def test_a_large_body_is_decoded_beside_the_loop_and_answered_here(tmp_pat
     head = b"POST /bulk HTTP/1.1\r\nHost: x\r\nAuthorization: sdk-1\r\nContent-Length: %d\r\n\r\n" % len(body)
     async with front(tmp_path) as served, await served.connect() as stream:
         await stream.send_all(head + body + POST)
-        answers, _ = await hear(stream)
-        assert answers.count(b"HTTP/1.1 202") == 2
+        answers = b""
+        with trio.fail_after(20):
+            while answers.count(b"HTTP/1.1 202") < 2:
+                answers += await stream.receive_some(65536)
         assert served.lane.statistics().requests == 2
         assert served.below.environments[PRODUCTION].watermark.end == 2001
 
