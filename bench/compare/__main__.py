@@ -107,7 +107,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--dir", type=Path, default=Path(tempfile.gettempdir()), help="where servers write their data")
     parser.add_argument("--out", type=Path, default=Path(tempfile.gettempdir()) / "router-compare")
     parser.add_argument("--write", action="store_true", help="into docs/")
-    parser.add_argument("--report", action="store_true", help="measure nothing, only print what --out has")
+    parser.add_argument(
+        "--report", action="store_true", help="measure nothing, print what --out has; with --write put it into docs/"
+    )
     return parser.parse_args()
 
 
@@ -143,13 +145,20 @@ def chosen(peers: list[Peer], names: str | None, results: Results) -> list[Peer]
     return found
 
 
+def source(given: argparse.Namespace) -> Path:
+    """Where the measures come from that are not taken now. What is only to be reported is what --out has, also where it
+    goes to docs/: it would be written over with what is there."""
+    folder: Path = DOCS / "performance" if given.write and not given.report else given.out
+    return folder / "comparison.json"
+
+
 def main() -> None:
     given = options()
     measures = given.only.split(",")
     if unknown := [name for name in measures if name not in MEASURES]:
         raise SystemExit(f"no such measure: {', '.join(unknown)}; there are {', '.join(MEASURES)}")
     settings = settings_of(given)
-    data = (DOCS / "performance" if given.write else given.out) / "comparison.json"
+    data = source(given)
     results = Results.load(data) if data.exists() else Results()
 
     def save() -> None:

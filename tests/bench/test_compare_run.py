@@ -1,5 +1,6 @@
 """The comparison runs: the router alone, for moments, so that the bench does not rot."""
 
+import argparse
 import json
 import os
 import shutil
@@ -10,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench.compare.__main__ import MEASURES, candidates, those
+from bench.compare.__main__ import MEASURES, candidates, source, those
 from bench.compare.document import BEGIN, DOCS, END
 from bench.compare.footprint import family, resident
 from bench.compare.settings import Settings
@@ -117,3 +118,13 @@ def test_quick_is_smaller_in_everything(tmp_path: Path) -> None:
     assert quick.seconds < full.seconds
     assert quick.stored < full.stored
     assert max(quick.readers) < max(full.readers)
+
+
+@pytest.mark.parametrize(
+    ("write", "report", "documented"),
+    [(False, False, False), (False, True, False), (True, False, True), (True, True, False)],
+)
+def test_what_is_reported_is_what_was_measured_last(*, write: bool, report: bool, documented: bool) -> None:
+    out = Path("out")
+    found = source(argparse.Namespace(write=write, report=report, out=out))
+    assert found == (DOCS / "performance" if documented else out) / "comparison.json"
