@@ -22,11 +22,11 @@ from router.store.log import Log, Unreadable
 from router.store.rollups import Position
 
 SLICE: Final = 0.001  # seconds of counting, or of writing, before others have a turn
-BREATH: Final = 0.006  # seconds for which it waits then, at most, until they have nothing to do
+BREATH: Final = 0.004  # seconds for which it waits then, at most, until they have nothing to do
 PAUSE: Final = 0.25  # seconds between two batches, so that what changes all the time is written a few times a second
 EACH: Final = 0.005  # seconds of it for each environment: a batch takes 0.4 ms, and 200 of them a third of the loop
 LONGEST_PAUSE: Final = 1.0
-REST: Final = 3.0  # times as long as it took to write the last batch is paused at least
+REST: Final = 3.0  # times as long as the last batch was worked at is paused at least
 MOST_EVENTS: Final = 100_000  # counted in memory before they are written
 LONGEST: Final = 0.5  # seconds of counting after which what there is is written, though there be more
 SWEEP_EVERY: Final = 6 * 3600.0  # seconds
@@ -72,6 +72,8 @@ class Indexer:
         self._events = 0
         self._lost = 0
         self._swept = 0
+        self._behind = False  # whether the last batch ended before the log did
+        self._waited = 0.0  # seconds of the batch at hand in which others had the loop
 
     async def run(self, context: Context[None]) -> None:
         # What an incarnation before this one had in memory may never have been written.
@@ -107,17 +109,19 @@ class Indexer:
                 continue
             began = trio.current_time()
             await self._step(context)
+            worked = trio.current_time() - began - self._waited
             with context.waiting_on("pause between batches", limit=STALL_LIMIT):
-                await trio.sleep(self._pause(trio.current_time() - began) if self._caught_up() else 0)
+                await trio.sleep(self._pause(worked) if self._caught_up() else 0)
 
-    def _pause(self, took: float) -> float:
-        return max(PAUSE, min(EACH * self._crowd(), LONGEST_PAUSE), REST * took)
+    def _pause(self, worked: float) -> float:
+        return max(PAUSE, min(EACH * self._crowd(), LONGEST_PAUSE), REST * worked)
 
     def _caught_up(self) -> bool:
         return self._insights.position.offset >= self._watermark.end
 
     async def _step(self, context: Context[None]) -> None:
         """Count a batch's worth of the log and write it."""
+        self._waited = 0.0
         insights = self._insights
         position, counted, floor = insights.position
         tally = insights.tally(self._clock.now())
@@ -128,13 +132,14 @@ class Indexer:
             if position >= end:
                 break
             position = self._count(tally, position, end)
-            await _give_way(context)
+            await self._give_way(context)
+        self._behind = position < self._watermark.end
         reached = Position(position, counted, floor)
         batch = Batch()
         until = trio.current_time() + SLICE
         for _ in insights.apply(tally, reached, batch):
             if trio.current_time() >= until:
-                await _give_way(context)
+                await self._give_way(context)
                 until = trio.current_time() + SLICE
         await self._write(context, batch)
         insights.advance(reached)
@@ -189,15 +194,20 @@ class Indexer:
             else:
                 return
 
+    async def _give_way(self, context: Context[None]) -> None:
+        """Let others have the loop, and for longer while they need it, unless the counting falls behind then: at
+        150,000 mixed events a second it was 3 s late (measured)."""
+        context.progress()
+        if self._behind:
+            await trio.lowlevel.checkpoint()
+            return
+        left = trio.current_time()
+        with trio.move_on_after(BREATH):
+            await wait_all_tasks_blocked()
+        self._waited += trio.current_time() - left
+
     def statistics(self) -> IndexerStatistics:
         return IndexerStatistics(self._batches, self._events, self._lost, self._swept)
-
-
-async def _give_way(context: Context[None]) -> None:
-    """Let others have the loop, and for longer while they need it."""
-    context.progress()
-    with trio.move_on_after(BREATH):
-        await wait_all_tasks_blocked()
 
 
 async def _cancel_when(stopping: trio.Event, scope: trio.CancelScope) -> None:
