@@ -7,7 +7,7 @@ What a peak leaves behind, measured with 5,000 connections that came and went:
 - the collector's free lists and its seldom looks hold others;
 - glibc gives the top of a heap back by itself, but not the holes in it.
 
-So when a peak has ended, all three are seen to: a few milliseconds, and never more than a hundredth of the time.
+So when a peak has ended, all three are seen to: never more than a hundredth of the time.
 """
 
 import ctypes
@@ -31,7 +31,7 @@ CROWD: Final = 50  # connections that are worth a round when they are gone
 ROUNDS: Final = (0.0, 4.0, 16.0, 60.0)
 """Seconds before each round after one reason: tasks that go on have things in the peak's memory, which they leave with
 time, one by one."""
-SHARE: Final = 100  # times as long as a round took, nothing is done: on a busy machine one takes up to 0.3 s
+SHARE: Final = 100  # times as long as a round took, nothing is done; at 1000 a busy machine was 100 s late
 STALE: Final = 1000  # ended scopes that trio keeps whatever their number; `DEADLINE_HEAP_MIN_PRUNE_THRESHOLD`
 
 _log = structlog.get_logger(__name__)

@@ -49,9 +49,10 @@ def share_interpreter() -> None:
 
     Who waits asks for it when its wait has run out, and that begins anew at every system call of the holder. By itself
     Linux lets timers run 50 us over, so a thread beside a loop of system calls every 20 us never came to ask: a sync
-    of half a millisecond took 10 (its thread waited to begin and to return), and beside a large body that a thread
-    takes apart posts took 230 ms in the middle. Without that slack, and asked for every 50 us: 5 and 20 ms (measured).
-    Half as long an interval, and two busy threads do little but take turns.
+    of half a millisecond took 7 to 10 at the 99th percentile (its thread waited to begin and to return), and 5 to 6
+    with exact timers and an interval of 10 us. Beside large bodies that a thread takes apart, posts took 230 ms in the
+    middle, and 16 to 28 with exact timers and 50 us. At 1 us two busy threads do little but take turns: half as many
+    large bodies, and posts of 840 ms (all measured).
     """
     sys.setswitchinterval(SWITCH)
     ctypes.CDLL(None).prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0)

@@ -63,9 +63,8 @@ class Watermark:
     def _tell(self) -> None:
         if self._lot:
             self._lot.unpark_all()
-        if self._listeners:
-            for tell in self._listeners.values():
-                tell()
+        for tell in self._listeners.values():
+            tell()
 
     def statistics(self) -> WatermarkStatistics:
         return WatermarkStatistics(self.end, self._lot.statistics().tasks_waiting, self._advances)

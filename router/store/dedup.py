@@ -80,7 +80,7 @@ class DedupWindow:
         self._held = 0
         self._crowded_out = 0
         self._trimmed = 0
-        self._looked = -1
+        self._looked = -1  # second of the latest look for what is too old: each group asks, and nothing ages within one
         self._staged: list[tuple[int, int, int, Identities]] = []
         self._fresh = _Generation(0)
         for row in self._rows(self._oldest(now)):
