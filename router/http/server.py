@@ -32,6 +32,7 @@ from router.http.acceptor import accept
 from router.http.admission import FULL, Admission, AdmissionLimits, AdmissionStatistics
 from router.http.channel import Channel, Times
 from router.http.connection import Connection
+from router.http.deferred import Deferred
 from router.http.guard import Application
 from router.http.guest import Guest
 from router.http.lane import Lane, LaneStatistics
@@ -39,7 +40,7 @@ from router.http.reactor import Reactor, ReactorStatistics
 from router.http.sockets import Listener
 from router.http.talk import Talk
 
-HANDSHAKE_TIMEOUT: Final = 10.0  # seconds for TLS; hypercorn's minute would outlast every drain
+HANDSHAKE_TIMEOUT: Final = 10.0  # seconds until TLS begins, and for it; hypercorn's minute would outlast every drain
 BODY_PIECES: Final = 2  # that wait for the application, of up to 64 KiB each; the guard's budget does not see them
 GRACE: Final = 0.2  # seconds in which a request that is on the wire when the drain begins still finds its connection
 CANCEL_BUDGET: Final = 0.2  # seconds for cancelled connections to end by themselves
@@ -188,7 +189,9 @@ class Server:
 
     def plain(self, guest: Guest, ahead: bytes) -> None:
         """As `House` has it."""
-        stream = trio.SocketStream(trio.socket.from_stdlib_socket(guest.socket))
+        bare = trio.SocketStream(trio.socket.from_stdlib_socket(guest.socket))
+        tls = self._tls
+        stream = bare if tls is None else trio.SSLStream(bare, tls, server_side=True, https_compatible=True)
         self.begin(guest, partial(self._converse, guest, stream, ahead))
 
     def leave(self, guest: Guest, *, cut: bool = False) -> None:
@@ -237,10 +240,7 @@ class Server:
             times = Times(settings.keep_alive_timeout, settings.head_timeout, settings.write_timeout, settings.max_head)
             guest.holder = Channel(lane, guest, times)
             return
-        bare = trio.SocketStream(trio.socket.from_stdlib_socket(guest.socket))
-        tls = self._tls
-        stream = bare if tls is None else trio.SSLStream(bare, tls, server_side=True, https_compatible=True)
-        self.begin(guest, partial(self._converse, guest, stream, b""))
+        guest.holder = Deferred(guest, settings.keep_alive_timeout if self._tls is None else HANDSHAKE_TIMEOUT)
 
     async def _run(self, guest: Guest, task: Callable[[], Awaitable[None]]) -> None:
         try:
