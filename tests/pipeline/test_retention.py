@@ -1,5 +1,6 @@
 """Where the low mark belongs: by age, by bytes, by whichever keeps less, never beyond what is durable."""
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from router.store.meta import Meta
 from router.store.segments import SEGMENT
 from tests.pipeline.conftest import NAME
 
-RAW = b'"' + b"x" * (SEGMENT // 2 - 100) + b'"'  # two entries make a segment
+RAW = random.Random(1).randbytes(SEGMENT // 2 - 100)  # two entries make a segment, since nothing compresses them
 
 
 @pytest.fixture
