@@ -105,9 +105,10 @@ class Family:
             cursor.seek(start)
         except Exception as error:
             raise classified(error) from error
-        while (item := _item(cursor)) is not None:
-            yield item
+        while cursor.valid():
+            yield cursor.key(), cursor.value()
             cursor.next()
+        _item(cursor)  # whether that is the end, or damage
 
     def compact(self, start: bytes, end: bytes) -> None:
         """Give the disk back what was deleted between `start` and `end`. Blocks, GIL released; call it in a thread."""

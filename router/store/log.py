@@ -24,8 +24,7 @@ def key_of(offset: int) -> bytes:
     return offset.to_bytes(KEY_BYTES, "big")
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True):
     """An entry where it stands: `first` is the offset of its first event."""
 
     first: int
