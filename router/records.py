@@ -6,7 +6,7 @@ An entry is a msgpack array `[1, arrived, dialect, endpoint, facts, events]`, ea
 
 A larger entry is `[2, arrived, packed]`, where `packed` is an LZ4 block of the array `[dialect, endpoint, facts,
 events]` behind its size: the events of one request repeat each other, so that recorded ones become a fourth to a ninth,
-and what is not written, checked and copied is saved three times (docs/decisions/014).
+and what is not written, checked and copied is saved three times (docs/decisions/004).
 """
 
 from collections.abc import Sequence

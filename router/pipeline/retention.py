@@ -7,7 +7,7 @@ from router.store.log import Log
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """age: seconds since an event arrived; bytes: of stored entries, before compression. None is no limit."""
+    """age: seconds since an event arrived; bytes: of entries as they are stored. None is no limit."""
 
     age: float | None = None
     bytes: int | None = None

@@ -68,7 +68,7 @@ E = TypeVar("E", Stored, Raws)
 @dataclass(frozen=True, slots=True)
 class LogStatistics:
     """head: offset the next event gets; low: first offset kept; last_arrival: newest commit stamp, 0 when empty; bytes:
-    of the entries kept, before compression; damage: stretches that cannot be read, as first and last offset."""
+    of the entries kept, as they are stored; damage: stretches that cannot be read, as first and last offset."""
 
     head: int
     low: int
@@ -259,7 +259,7 @@ class Log:
         return max(self.low, self._segments.cut(most))
 
     def size_from(self, low: int) -> int:
-        """Bytes of the entries from offset `low` on, before compression, to within a segment."""
+        """Bytes of the entries from offset `low` on, as they are stored, to within a segment."""
         return self._segments.size(low)
 
     def trim(self, batch: Batch, meta: Meta, low: int) -> None:
