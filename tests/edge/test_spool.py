@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import random
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -24,9 +25,12 @@ def health(process: RouterProcess) -> dict[str, object]:
 
 
 def large(number: int) -> bytes:
-    """Some 100 KB of events that do not compress away from their stored size."""
+    """Some 100 KB of events that hardly compress."""
     common = {"kind": "custom", "creationDate": 1_700_000_000_000, "contextKeys": {"user": "u"}}
-    return json.dumps([{**common, "key": f"{number}/{n}", "data": {"text": "x" * 900}} for n in range(100)]).encode()
+    noise = random.Random(number)
+    return json.dumps(
+        [{**common, "key": f"{number}/{n}", "data": {"text": noise.randbytes(450).hex()}} for n in range(100)]
+    ).encode()
 
 
 def post_large(port: int, number: int) -> int:
