@@ -1,4 +1,5 @@
-"""What a router is there for: SDKs by the hundred that post, readers that follow, a look at its health now and then.
+"""What a router is there for: SDKs by the hundred that post, readers that follow, some that come later and read it all,
+a look at its health now and then.
 
 Run as a process of its own, `python -m tests.abuse.ordinary PORT`; ends when every SDK is done, and prints how many of
 its requests got 2xx.
@@ -16,6 +17,7 @@ from tests.abuse.attacks import connect, request
 CLIENTS = 150
 POSTS = 8  # of each client, of 50 events: some 10 MB together, which fills what is kept of the latest events
 READERS = 4
+CATCHING_UP = 3.0  # seconds for readers that come later
 PAUSE = 0.3  # seconds between two posts of a client
 
 _EVENT = {"kind": "feature", "creationDate": 1_700_000_000_000, "version": 3, "variation": 1, "value": True}
@@ -67,6 +69,9 @@ async def run(port: int) -> Counter[str]:
         async with trio.open_nursery() as clients:
             for number in range(CLIENTS):
                 clients.start_soon(client, port, number, counts)
+        for _ in range(READERS):
+            readers.start_soon(reader, port)
+        await trio.sleep(CATCHING_UP)
         readers.cancel_scope.cancel(reason="all is posted")
     return counts
 

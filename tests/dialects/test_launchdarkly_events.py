@@ -253,3 +253,34 @@ def test_whatever_is_extracted_equals_a_record_made_by_hand() -> None:
 
     assert read(b"[" + raw + b"]", RECEIVED).events == [Event("custom", AT, "paid", (), ("user:u",), None, raw)]
     assert type(read(raw, RECEIVED).events[0]) is Event
+
+
+@pytest.mark.parametrize("portion", [1, 2, 3, 100])
+def test_a_large_array_read_in_portions_is_what_it_is_in_one(monkeypatch: pytest.MonkeyPatch, portion: int) -> None:
+    good = [json.dumps({"kind": kind, "key": f"{kind}-{n}", "creationDate": AT + n}).encode() for n, kind in KINDS]
+    bodies = [
+        b"[" + b",".join(elements) + b"]"
+        for elements in (
+            [],
+            good,
+            [*good, b"{}", b"7", *good],
+            [*good, b'{"kind":', *good],
+            [b"NaN"] * 3,
+            [*good, b"]["],
+        )
+    ]
+
+    def outcome(body: bytes) -> object:
+        try:
+            found = read(body, AT)
+        except ValueError as error:
+            return str(error)
+        return found.events, found.set_aside
+
+    at_once = [outcome(body) for body in bodies]
+    monkeypatch.setattr("router.dialects.launchdarkly_events.AT_ONCE", 0)
+    monkeypatch.setattr("router.dialects.launchdarkly_events.PORTION", portion)
+    assert [outcome(body) for body in bodies] == at_once
+
+
+KINDS = list(enumerate(["feature", "custom", "index", "summary", "debug", "unheard-of"]))
