@@ -6,6 +6,7 @@ its requests got 2xx.
 """
 
 import json
+import os
 import sys
 from collections import Counter
 from functools import partial
@@ -15,8 +16,11 @@ import trio
 from tests.abuse.attacks import connect, request
 
 CLIENTS = 150
-POSTS = 8  # of each client, of 50 events: some 10 MB together, which fills what is kept of the latest events
-READERS = 4
+POSTS = 12  # of each client, of 50 events: some 15 MB for each environment, which fills what is kept of the latest
+NOISE = 125  # bytes of an event that do not compress, so that memtables fill as they do in an hour of other events
+ENVIRONMENTS = ("production", "test", "staging")
+KEYS = ("sdk-demo", "sdk-test", "sdk-staging")
+READERS = 6
 CATCHING_UP = 3.0  # seconds for readers that come later
 PAUSE = 0.3  # seconds between two posts of a client
 
@@ -25,7 +29,8 @@ _EVENT = {"kind": "feature", "creationDate": 1_700_000_000_000, "version": 3, "v
 
 def batch() -> bytes:
     events = [
-        _EVENT | {"key": f"flag-{n % 7}", "default": False, "context": {"kind": "user", "key": f"user-{n}"}}
+        _EVENT
+        | {"key": f"flag-{n % 7}", "default": os.urandom(NOISE).hex(), "context": {"kind": "user", "key": f"user-{n}"}}
         for n in range(50)
     ]
     return json.dumps(events).encode()
@@ -42,7 +47,7 @@ async def answer(stream: trio.SocketStream) -> str:
 
 
 async def client(port: int, number: int, counts: Counter[str]) -> None:
-    post = request(batch())
+    post = request(batch(), key=KEYS[number % len(KEYS)])
     look = request(method="GET", path="/health/ready", length=False)
     await trio.sleep(PAUSE * number / CLIENTS)
     async with await connect(port) as stream:
@@ -54,9 +59,10 @@ async def client(port: int, number: int, counts: Counter[str]) -> None:
         counts[await answer(stream)] += 1
 
 
-async def reader(port: int) -> None:
+async def reader(port: int, environment: str) -> None:
+    path = f"/events?project=default&environment={environment}&from=earliest"
     async with await connect(port) as stream:
-        await stream.send_all(request(method="GET", path="/events?from=earliest", key="api-demo", length=False))
+        await stream.send_all(request(method="GET", path=path, key="api-other", length=False))
         while await stream.receive_some(65536):
             pass
 
@@ -64,13 +70,13 @@ async def reader(port: int) -> None:
 async def run(port: int) -> Counter[str]:
     counts: Counter[str] = Counter()
     async with trio.open_nursery() as readers:
-        for _ in range(READERS):
-            readers.start_soon(reader, port)
+        for number in range(READERS):
+            readers.start_soon(reader, port, ENVIRONMENTS[number % len(ENVIRONMENTS)])
         async with trio.open_nursery() as clients:
             for number in range(CLIENTS):
                 clients.start_soon(client, port, number, counts)
-        for _ in range(READERS):
-            readers.start_soon(reader, port)
+        for number in range(READERS):
+            readers.start_soon(reader, port, ENVIRONMENTS[number % len(ENVIRONMENTS)])
         await trio.sleep(CATCHING_UP)
         readers.cancel_scope.cancel(reason="all is posted")
     return counts

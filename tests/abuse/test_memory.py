@@ -16,13 +16,29 @@ from tests.process import RouterProcess, router
 
 QUIET = 6.0  # seconds after ordinary traffic until what it needed for a moment has gone back
 PATIENCE = 100.0  # seconds after the last attack; the last round of trimming is some 80 s after the peak
+ENVIRONMENTS = """
+[[environment]]
+project = "default"
+key = "test"
+sdk_keys = ["sdk-test"]
+[[environment]]
+project = "default"
+key = "staging"
+sdk_keys = ["sdk-staging"]
+[[token]]
+name = "other reader"
+token = "api-other"
+scopes = ["stream"]
+environments = ["*"]
+"""
+"""The ones besides that are attacked: a project of LaunchDarkly's begins with two, and most have a third."""
 EACH = 2.5  # seconds of every attack; of one kind after the other
 MOST = 1.10
 
 
 @pytest.fixture(params=["fast lane", "plain route"])
 def process(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[RouterProcess]:
-    text = CONFIGURATION
+    text = f'{CONFIGURATION}environments = ["default/production"]\n{ENVIRONMENTS}'
     if request.param == "plain route":
         text = text.replace("[server]\n", "[server]\nfast_lane = false\n")
     (tmp_path / "router.toml").write_text(text)
