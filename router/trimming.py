@@ -4,11 +4,10 @@ What a peak leaves behind, measured with 5,000 connections that came and went:
 
 - trio keeps up to a thousand scopes that have ended in its heap of deadlines, until their deadlines come or more of
   them end; each may hold the last page of a block that is free but for it;
-- the reactor's heap of deadlines does so with the last connections that have ended;
 - the collector's free lists and its seldom looks hold others;
 - glibc gives the top of a heap back by itself, but not the holes in it.
 
-So when a peak has ended, all of them are seen to: never more than a hundredth of the time.
+So when a peak has ended, all three are seen to: never more than a hundredth of the time.
 """
 
 import ctypes
@@ -84,12 +83,11 @@ class Ebb:
 class Trimming:
     """Actor. Looks every second whether a peak is over; the counts go over all incarnations.
 
-    connections: open now. forget: drops what is kept of those that have ended.
+    connections: open now.
     """
 
-    def __init__(self, connections: Callable[[], int], threads: Threads, forget: Callable[[], None]) -> None:
+    def __init__(self, connections: Callable[[], int], threads: Threads) -> None:
         self._connections = connections
-        self._forget = forget
         self._threads = threads
         self._release = releaser()
         self._ebb: Ebb | None = None
@@ -113,7 +111,6 @@ class Trimming:
     async def round(self, ebb: Ebb) -> None:
         """Give back what can be given back."""
         before = resident()
-        self._forget()
         await forget_deadlines()
         begun = trio.current_time()
         gc.collect()

@@ -27,7 +27,7 @@ class Watch:
         self._ingest = ingest
         self._notifier = notifier
         self._pulse = Pulse()
-        self._trimming = Trimming(lambda: server.open, services.threads, lambda: server.reactor.forget())
+        self._trimming = Trimming(lambda: server.open, services.threads)
         measured = metrics.Metrics()
         for source in (
             metrics.of_process(lambda: services.started, services.readiness),

@@ -24,9 +24,6 @@ from router.records import Event, Kind
 EARLIEST: Final = 1_388_534_400_000  # 2014-01-01, before the first SDK: what is older comes from an unset clock
 AHEAD: Final = 24 * 60 * 60 * 1000  # ms; a clock set to the wrong zone is off by 14 hours at most
 
-AT_ONCE: Final = 256 * 1024  # bytes up to which a body is read in one pass
-PORTION: Final = 1000  # events of a larger one at a time
-_UNREADABLE: Final = "the event cannot be read: "
 _NO_KIND: Final = "the event has no kind, or one that is not a string"
 _OTHER: Final = Kind.OTHER.value
 _EVALUATION: Final = Kind.EVALUATION.value
@@ -62,7 +59,7 @@ _DIAGNOSTIC: Final = msgspec.json.Decoder(_Diagnostic)
 
 
 class Reading(Struct):
-    """What a post holds: `items[n]` is what `events[n]` was made of, of the first portion of a large one."""
+    """What a post holds: `items[n]` is what `events[n]` was made of."""
 
     events: list[Event] = field(default_factory=list)
     items: list[Item] = field(default_factory=list)
@@ -81,11 +78,9 @@ def read(body: bytes, received: int) -> Reading:
         return _read_object(body, received)
     if not body.startswith(b"["):
         raise ValueError(f"not a JSON array of events: it begins with {body[:8]!r}")
-    if len(body) > AT_ONCE:
-        return _read_in_portions(body, received)
     items = read_items(body)
     if items is None:
-        return _read_one_by_one(split_array(body), received)
+        return _read_one_by_one(body, received)
     return _extract_all(items, split_array(body), received)
 
 
@@ -129,45 +124,21 @@ def _read_object(body: bytes, received: int) -> Reading:
     return reading
 
 
-def _read_in_portions(body: bytes, received: int) -> Reading:
-    """As one by one or all at once, but of a portion's items at a time: those of 40,000 events take 6 MB, and what they
-    leave of it in the interpreter's arenas stays (measured)."""
+def _read_one_by_one(body: bytes, received: int) -> Reading:
     reading = Reading()
     elements = split_array(body)
-    for begin in range(0, len(elements), PORTION):
-        portion = elements[begin : begin + PORTION]
-        items = read_items(b"[%b]" % b",".join(portion))
-        found = _read_each(portion, received) if items is None else _extract_all(items, portion, received)
-        reading.events += found.events
-        reading.set_aside += found.set_aside
-        reading.items = reading.items or found.items
-    _refuse_unreadable(reading, len(elements))
-    return reading
-
-
-def _read_one_by_one(elements: list[bytes], received: int) -> Reading:
-    reading = _read_each(elements, received)
-    _refuse_unreadable(reading, len(elements))
-    return reading
-
-
-def _read_each(elements: list[bytes], received: int) -> Reading:
-    reading = Reading()
+    readable = 0
     for element in elements:
         try:
             item = read_item(element)
         except ValueError as error:
-            reading.set_aside.append(SetAside(f"{_UNREADABLE}{error}", element))
-        else:
-            _add(reading, item, element, received)
+            reading.set_aside.append(SetAside(f"the event cannot be read: {error}", element))
+            continue
+        readable += 1
+        _add(reading, item, element, received)
+    if elements and not readable:
+        raise ValueError(f"nothing in the array can be read; {reading.set_aside[0].reason}")
     return reading
-
-
-def _refuse_unreadable(reading: Reading, count: int) -> None:
-    """Nothing is taken in of an array in which nothing is JSON."""
-    aside = reading.set_aside
-    if count and len(aside) == count and all(item.reason.startswith(_UNREADABLE) for item in aside):
-        raise ValueError(f"nothing in the array can be read; {aside[0].reason}")
 
 
 def _add(reading: Reading, item: Item | None, raw: bytes, received: int) -> None:
@@ -187,7 +158,7 @@ def _extract_all(items: list[Item], raws: list[bytes], received: int) -> Reading
     for item, raw in zip(items, raws, strict=True):
         kind = item.kind
         if kind == "feature":
-            # As `_extract` has it, which takes a third longer for its calls: most events are these.
+            # As `_extract` has it, in 0.7 µs instead of 0.9: most events are these, and its calls are a quarter of it.
             key, variation, version, when = item.key, item.variation, item.version, item.creation_date
             flags = (key,) if key and type(key) is str else _texts(key)
             if (

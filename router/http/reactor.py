@@ -78,7 +78,7 @@ class Reactor:
         del self._handlers[descriptor]
         self._gone += 1
         if self._gone > max(GONE, len(self._handlers)):
-            self.forget()
+            self._forget()
         if not self._epoll.closed:
             self._epoll.unregister(descriptor)
 
@@ -97,22 +97,6 @@ class Reactor:
         """Call `again` after the others have had their turn."""
         self._soon.append(handler)
         self._wait.deadline = -inf
-
-    def forget(self) -> None:
-        """Take those out of the heap who wait for nothing: it would keep them, and all they hold, until the time has
-        come that they last waited for."""
-        self._gone = 0
-        kept = []
-        for entry in self._heap:
-            when, _, handler = entry
-            if when != handler.due:
-                continue
-            if handler.deadline == inf:
-                handler.due = inf
-            else:
-                kept.append(entry)
-        heapify(kept)
-        self._heap = kept
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """See to the sockets until cancelled."""
@@ -154,6 +138,22 @@ class Reactor:
 
     def _next(self) -> float:
         return self._heap[0][0] if self._heap else inf
+
+    def _forget(self) -> None:
+        """Take those out of the heap who wait for nothing: it would keep them, and all they hold, until the time has
+        come that they last waited for."""
+        self._gone = 0
+        kept = []
+        for entry in self._heap:
+            when, _, handler = entry
+            if when != handler.due:
+                continue
+            if handler.deadline == inf:
+                handler.due = inf
+            else:
+                kept.append(entry)
+        heapify(kept)
+        self._heap = kept
 
     def _expire(self) -> None:
         if not self._heap or self._heap[0][0] > (now := trio.current_time()):
