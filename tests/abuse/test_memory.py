@@ -38,6 +38,7 @@ MOST = 1.10
 
 @pytest.fixture(params=["fast lane", "plain route"])
 def process(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[RouterProcess]:
+    # The configuration ends with the attackers' reader, who names no environment and so may have one.
     text = f'{CONFIGURATION}environments = ["default/production"]\n{ENVIRONMENTS}'
     if request.param == "plain route":
         text = text.replace("[server]\n", "[server]\nfast_lane = false\n")

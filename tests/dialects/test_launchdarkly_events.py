@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from router.dialects.launchdarkly_events import (
     AHEAD,
@@ -255,32 +257,27 @@ def test_whatever_is_extracted_equals_a_record_made_by_hand() -> None:
     assert type(read(raw, RECEIVED).events[0]) is Event
 
 
-@pytest.mark.parametrize("portion", [1, 2, 3, 100])
-def test_a_large_array_read_in_portions_is_what_it_is_in_one(monkeypatch: pytest.MonkeyPatch, portion: int) -> None:
-    good = [json.dumps({"kind": kind, "key": f"{kind}-{n}", "creationDate": AT + n}).encode() for n, kind in KINDS]
-    bodies = [
-        b"[" + b",".join(elements) + b"]"
-        for elements in (
-            [],
-            good,
-            [*good, b"{}", b"7", *good],
-            [*good, b'{"kind":', *good],
-            [b"NaN"] * 3,
-            [*good, b"]["],
-        )
-    ]
-
-    def outcome(body: bytes) -> object:
-        try:
-            found = read(body, AT)
-        except ValueError as error:
-            return str(error)
-        return found.events, found.set_aside
-
-    at_once = [outcome(body) for body in bodies]
-    monkeypatch.setattr("router.dialects.launchdarkly_events.AT_ONCE", 0)
-    monkeypatch.setattr("router.dialects.launchdarkly_events.PORTION", portion)
-    assert [outcome(body) for body in bodies] == at_once
+NUMBERS = st.none() | st.integers(-(2**65), 2**65) | st.floats(allow_nan=False, allow_infinity=False) | st.booleans()
+TIMES = NUMBERS | st.integers(EARLIEST - 5, EARLIEST + 5) | st.integers(RECEIVED + AHEAD - 5, RECEIVED + AHEAD + 5)
+FEATURES = st.fixed_dictionaries(
+    {"kind": st.just("feature")},
+    optional={
+        "key": st.none() | st.text(max_size=5) | st.integers(-5, 2**70) | st.floats(allow_nan=False),
+        "variation": NUMBERS,
+        "version": NUMBERS,
+        "creationDate": TIMES,
+        "endDate": TIMES,
+        "reason": st.none()
+        | st.fixed_dictionaries({"kind": st.sampled_from(["OFF", ""]), "inExperiment": st.booleans()}),
+        "context": st.sampled_from([None, USER, MULTI, {}, 7]),
+        "contextKeys": st.sampled_from([None, {"user": "u"}]),
+        "user": st.sampled_from([None, {"key": "u-1"}]),
+    },
+)
 
 
-KINDS = list(enumerate(["feature", "custom", "index", "summary", "debug", "unheard-of"]))
+@given(FEATURES)
+def test_an_evaluation_is_the_same_among_others_and_alone(event: dict[str, object]) -> None:
+    """Among others it takes a shorter way."""
+    raw = json.dumps(event).encode()
+    assert read(b"[" + raw + b"]", RECEIVED).events == read(raw, RECEIVED).events

@@ -1,10 +1,14 @@
 """Connections of the plain route before their first byte: no task, an end, and a hand-over."""
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
+import pytest
 import trio
+import trustme
 from trio.testing import wait_all_tasks_blocked
 
 from router.http.admission import AdmissionLimits
@@ -42,7 +46,7 @@ class Served:
 
 @asynccontextmanager
 async def plain(settings: ServerSettings) -> AsyncIterator[Served]:
-    listeners = open_listeners(["127.0.0.1:0"], backlog=64, user_timeout=30)
+    listeners = open_listeners(["127.0.0.1:0"], backlog=64, user_timeout=30, tls=settings.tls_cert is not None)
     server, stopping = Server(Guard(application()), listeners, settings), trio.Event()
     async with trio.open_nursery() as nursery:
         await nursery.start(server.serve, stopping)
@@ -89,6 +93,33 @@ async def test_who_says_nothing_for_too_long_is_let_go() -> None:
                 assert await stream.receive_some() == b""
             assert trio.current_time() - begun > 0.25
         assert served.server.statistics().reactor.waiting == 0
+
+
+async def test_under_tls_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("router.http.server.HANDSHAKE_TIMEOUT", 1.0)
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost")
+    (tmp_path / "key").write_bytes(certificate.private_key_pem.bytes())
+    (tmp_path / "cert").write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
+    client = ssl.create_default_context()
+    authority.configure_trust(client)
+    settings = ServerSettings(drain_timeout=1, tls_cert=tmp_path / "cert", tls_key=tmp_path / "key")
+    async with plain(settings) as served:
+        await wait_all_tasks_blocked(0.05)
+        before = tasks()
+        mute, spoken = await served.connect(), await served.connect()
+        await wait_all_tasks_blocked(0.05)
+        assert tasks() == before
+        stream = trio.SSLStream(spoken, client, server_hostname="localhost", https_compatible=True)
+        await stream.send_all(REQUEST)
+        answer = b""
+        while not answer.endswith(b"size=3"):
+            answer += await stream.receive_some(65536)
+        with trio.fail_after(5):
+            assert await mute.receive_some() == b""
+        await mute.aclose()
+        await stream.aclose()
+        await served.emptied()
 
 
 async def test_who_goes_without_a_word_is_gone() -> None:

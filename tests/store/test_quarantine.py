@@ -1,11 +1,14 @@
 """What is set aside can be read, survives, and never grows without bound."""
 
+from collections import deque
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from router.store.engine import Batch, Engine
-from router.store.quarantine import AGE, FAMILY, MAX_RAW, Item, Quarantine
+from router.store.quarantine import AGE, FAMILY, MAX_RAW, Item, Quarantine, _Index
 
 NOW = 1_700_000_000_000
 
@@ -70,3 +73,18 @@ def test_what_was_not_written_is_not_there(engine: Engine) -> None:
     quarantine.retract()
 
     assert list(quarantine.newest(10)) == []
+
+
+@given(st.lists(st.none() | st.tuples(st.integers(0, 2**64 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))))
+def test_the_index_is_a_queue(steps: list[tuple[int, int, int] | None]) -> None:
+    """None takes the oldest away."""
+    index, model = _Index(), deque[tuple[int, int, int]]()
+    for step in steps:
+        if step is not None:
+            index.append(*step)
+            model.append(step)
+        elif model:
+            index.popleft()
+            model.popleft()
+        assert [index[place] for place in range(len(index))] == list(model)
+        assert [index[-place] for place in range(1, len(index) + 1)] == list(reversed(model))
