@@ -22,7 +22,7 @@ from router.store.log import Log, Unreadable
 from router.store.rollups import Position
 
 SLICE: Final = 0.001  # seconds of counting, or of writing, before others have a turn
-LOOK: Final = 8  # events, a fiftieth of a slice at the least, after which the time is looked at
+LOOK: Final = 8  # events, 5 to 40 µs of counting, after which the time is looked at
 BREATH: Final = 0.004  # seconds for which it waits then, at most, until they have nothing to do
 PAUSE: Final = 0.25  # seconds between two batches, so that what changes all the time is written a few times a second
 EACH: Final = 0.005  # seconds of it for each environment: a batch takes 0.4 ms, and 200 of them a third of the loop

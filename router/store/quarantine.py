@@ -49,8 +49,8 @@ class _Index:
 
     def __init__(self) -> None:
         self._times = array("Q")
-        self._sequences = array("L")
-        self._sizes = array("L")
+        self._sequences = array("I")
+        self._sizes = array("I")
         self._first = 0
 
     def __len__(self) -> int:
@@ -90,7 +90,7 @@ class Quarantine:
         for key, value in self._family.scan(self._prefix, self._end):
             sequence = int.from_bytes(key[12:], "big")
             self._admit(int.from_bytes(key[4:12], "big"), sequence, len(value))
-            self._sequence = sequence + 1
+            self._sequence = (sequence + 1) % 2**32
 
     def stage(self, batch: Batch, item: Item) -> None:
         """Put an item into the batch of its request's events; kept by `advance`, forgotten by `retract`."""
