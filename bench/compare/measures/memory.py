@@ -1,10 +1,15 @@
 """What an idle reader costs."""
 
+import time
+
 from bench.compare.bench import Turn
 from bench.compare.failure import Failure
 from bench.compare.footprint import steady
 
-WARM = 20  # readers and posts before the first look
+WARM = 100  # readers before the first look, that come and go
+POSTS = 20  # which they all get
+STAY = 2.5  # seconds of theirs
+LULL = 6.0  # seconds for giving back what starting up and they have left: some do that by and by
 
 
 def memory(turn: Turn) -> None:
@@ -19,11 +24,14 @@ def idle(turn: Turn, readers: int, row: str) -> None:
     settings = turn.settings
     with turn.launch() as peer:
         with turn.programs.followers(peer, WARM) as followers:
-            turn.programs.loaded(turn.programs.load(peer, 1, connections=8, seconds=30, count=WARM))
-            followers.until(WARM * WARM, 10)
+            turn.programs.loaded(turn.programs.load(peer, 1, connections=8, seconds=30, count=POSTS))
+            followers.until(POSTS * WARM, 10)
+            time.sleep(min(STAY, settings.settled))
+        time.sleep(min(LULL, settings.settled))
         turn.rest(peer)
         empty = steady(peer.pids, settings.settled)
         with turn.programs.followers(peer, readers) as followers:
+            time.sleep(min(LULL, settings.settled))
             turn.rest(peer)
             full = steady(peer.pids, settings.settled)
             followers.reset()
