@@ -17,7 +17,7 @@ from random import Random
 import structlog
 import trio
 
-from router import __version__
+from router import __version__, pages
 from router.actors.actor import Context
 from router.actors.health import State
 from router.actors.mailbox import Mailbox
@@ -242,6 +242,8 @@ async def _run(
         )
         async with trio.open_nursery() as nursery:
             handle = await nursery.start(_run_tree, root, nursery.cancel_scope)
+            if len(environments) >= pages.MANY:
+                _log.debug("put on huge pages", bytes=await threads.maintenance(pages.collapse))
             announce(Running(tuple(listener.address for listener in listeners)))
             notifier.ready(f"serving {len(environments)} environments")
             nursery.start_soon(reload.run)
