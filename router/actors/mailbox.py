@@ -76,7 +76,7 @@ class Envelope(Generic[M]):
         refused. Never raises.
         """
         question, self.question = self.question, None
-        if question is not None:
+        if question is not None and question.holder is not None:
             question.hand_over()
         try:
             mailbox.deliver(Envelope(message, question))
@@ -257,6 +257,8 @@ class Mailbox(Generic[M]):
     Raises:
         ValueError: the capacity is less than 1.
     """
+
+    __slots__ = ("_closed", "_peak", "_receive", "_send", "_tally", "capacity", "name")
 
     def __init__(self, name: str, capacity: int) -> None:
         if capacity < 1:

@@ -51,5 +51,6 @@ class Question:
 
     def _settle(self) -> None:
         self.settled = True
-        self.hand_over()
+        if self.holder is not None:
+            self.hand_over()
         self.notify()

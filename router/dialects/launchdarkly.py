@@ -8,6 +8,7 @@ after a second (1.6).
 import base64
 import binascii
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -153,9 +154,8 @@ def _authorization(headers: Mapping[str, str], schemes: tuple[str, ...]) -> str:
 def _facts(headers: Mapping[str, str]) -> dict[str, Any]:
     """What the request's headers say of its events (1.3); absent ones are left out."""
     facts: dict[str, Any] = {}
-    schema = headers.get("x-launchdarkly-event-schema", "").strip()
-    if schema.isascii() and schema.isdigit() and len(schema) <= _MAX_SCHEMA_DIGITS and int(schema) > 0:
-        facts["schema"] = int(schema)
+    if (schema := _schema(headers.get("x-launchdarkly-event-schema", ""))) is not None:
+        facts["schema"] = schema
     if payload_id := headers.get("x-launchdarkly-payload-id", "").strip().lower():
         facts["payload_id"] = payload_id
     if tags := headers.get("x-launchdarkly-tags", ""):
@@ -173,6 +173,14 @@ def _facts(headers: Mapping[str, str]) -> dict[str, Any]:
     if "x-launchdarkly-unsummarized" in headers:
         facts["unsummarized"] = True
     return facts
+
+
+@lru_cache(64)
+def _schema(text: str) -> int | None:
+    text = text.strip()
+    if text.isascii() and text.isdigit() and len(text) <= _MAX_SCHEMA_DIGITS:
+        return int(text) or None
+    return None
 
 
 def _batch(facts: dict[str, Any], reading: Reading) -> Batch:

@@ -61,7 +61,8 @@ class ByteBudget:
         self._used -= size
         if self._privileged is holder:
             self._privileged = None
-        self._grant()
+        if self._waiting:
+            self._grant()
 
     def resize(self, limit: int) -> None:
         """Change the limit; what is held over a smaller one is given back as its requests end."""
@@ -78,7 +79,8 @@ class ByteBudget:
 
     def _give(self, size: int) -> None:
         self._used += size
-        self._peak = max(self._peak, self._used)
+        if self._used > self._peak:
+            self._peak = self._used
 
     def _grant(self) -> None:
         while self._waiting:

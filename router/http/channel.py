@@ -261,7 +261,7 @@ class Channel:
 
     def _answer(self, reply: Reply) -> None:
         self._give_back()
-        self._pending = None
+        pending, self._pending = self._pending, None
         close = self._close or self._lane.services.drain.begun
         data = self._lane.answer(reply, close=close)
         try:
@@ -276,7 +276,7 @@ class Channel:
             self._reactor.at(self, inf)
             self._guest.house.begin(self._guest, partial(self._finish, data[sent:], close))
             return
-        self._answered(close)
+        self._answered(close, trio.current_time() if pending is None else pending.post.answered)
 
     async def _finish(self, rest: bytes, close: bool) -> None:
         outcome = await send(self._guest.socket, rest, self._times.write)
@@ -285,15 +285,14 @@ class Channel:
         if outcome is not Sent.ALL:
             self._guest.house.leave(self._guest, cut=outcome is Sent.TOO_SLOW)
             return
-        self._answered(close)
+        self._answered(close, trio.current_time())
         self._next()
 
-    def _answered(self, close: bool) -> None:
+    def _answered(self, close: bool, now: float) -> None:
         if close:
             self._end()
             return
         self._state = State.OPEN
-        now = trio.current_time()
         self._idle_until = now + (self._times.keep_alive if self._grace is None else self._grace)
         self._begun = inf
         self._reactor.at(self, self._idle_until)

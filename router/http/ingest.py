@@ -64,8 +64,8 @@ class IngestStatistics:
 
 
 class Post(Struct):
-    """One post on its way. begun: trio time. environment: where it belongs, once that is known; used: fingerprint of
-    the credential that it shows."""
+    """One post on its way. begun, answered: trio times. environment: where it belongs, once that is known; used:
+    fingerprint of the credential that it shows."""
 
     dialect: Dialect
     route: Route
@@ -73,6 +73,7 @@ class Post(Struct):
     begun: float
     environment: Environment | None = None
     used: str = ""
+    answered: float = 0.0
 
 
 class Large(Struct, frozen=True):
@@ -274,8 +275,8 @@ class Ingest:
         return self._answer(post, post.dialect.accepted(post.route, receipt), outcome)
 
     def _answer(self, post: Post, reply: Reply, outcome: str) -> Reply:
-        seconds = trio.current_time() - post.begun
-        self._tally.answered(post.dialect.name, outcome, len(post.request.body), seconds)
+        post.answered = trio.current_time()
+        self._tally.answered(post.dialect.name, outcome, len(post.request.body), post.answered - post.begun)
         name = None if post.environment is None else post.environment.name
         return self._with_cors(post.route, post.request, reply, name)
 

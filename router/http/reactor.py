@@ -101,6 +101,7 @@ class Reactor:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """See to the sockets until cancelled."""
         epoll, handlers = self._epoll, self._handlers
+        current_time = trio.lowlevel.current_clock().current_time  # 0.2 µs less than by `trio.current_time`
         waiting: deque[tuple[int, Handler | None]] = deque()
         try:
             task_status.started()
@@ -113,12 +114,12 @@ class Reactor:
                     ready = epoll.poll(0, TURN)
                     self._events += len(ready)
                     waiting.extend([(descriptor, handlers.get(descriptor)) for descriptor, _ in ready])
-                until = trio.current_time() + SLICE
+                until = current_time() + SLICE
                 while waiting:
                     descriptor, handler = waiting.popleft()
                     if handler is not None and handlers.get(descriptor) is handler:
                         self._call(handler.ready, handler)
-                        if trio.current_time() >= until:
+                        if current_time() >= until:
                             break
                 for _ in range(len(self._soon)):
                     handler = self._soon.popleft()

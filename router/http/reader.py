@@ -8,9 +8,10 @@ from router.http.heads import Chunks, Head
 
 
 class Reader:
-    """Fed with bytes; `head`, then `body`, give one request after the other."""
+    """Fed with bytes; `head`, then `body`, give one request after the other. begun: whether anything of the next one
+    has come."""
 
-    __slots__ = ("_behind", "_chunks", "_end", "_have", "_parts")
+    __slots__ = ("_behind", "_chunks", "_end", "_have", "_parts", "begun")
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -18,13 +19,10 @@ class Reader:
         self._end = 0
         self._chunks: Chunks | None = None
         self._behind = b""
-
-    @property
-    def begun(self) -> bool:
-        """Whether anything of a request has come."""
-        return self._have > 0
+        self.begun = False
 
     def feed(self, data: bytes) -> None:
+        self.begun = True
         self._parts.append(data)
         self._have += len(data)
         if self._chunks is not None:
@@ -77,5 +75,6 @@ class Reader:
     def _rest(self, behind: bytes) -> None:
         self._parts = [behind] if behind else []
         self._have = len(behind)
+        self.begun = bool(behind)
         self._chunks = None
         self._behind = b""

@@ -102,10 +102,11 @@ class Entry:
         """They are durable: stored, known before, or set aside."""
         account = self._account
         account.stored += self._count - committed.duplicates
-        account.duplicates += committed.duplicates
+        if committed.duplicates:
+            account.duplicates += committed.duplicates
         if committed.duplicate:
             account.duplicates += len(self._reasons)  # they were set aside the first time
-        else:
+        elif self._reasons:
             account.set_aside.update(self._reasons)
         account.in_flight -= self._open
         self._open = 0

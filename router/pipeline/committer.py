@@ -146,8 +146,6 @@ class Committer:
         batch = Batch()
         try:
             answers = [envelope.message.ledger.stage(batch, stamp, envelope.message.append) for envelope in group]
-            for ledger in touched:
-                ledger.expire(batch, stamp)
             await self._write(context, batch)
         except NoSpace as error:
             for ledger in touched:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
 from router.actors.actor import Context
 from router.actors.mailbox import Mailbox
@@ -79,10 +80,12 @@ class Environment:
     @property
     def fault(self) -> str | None:
         """Why nothing can be added, None while it can."""
+        log = self.ledger.log
+        fault = log.fault
         most = self.spool.most
-        if self.log.fault is not None or most is None:
-            return self.log.fault
-        waiting = self.log.size_from(self.unsent)
+        if fault is not None or most is None:
+            return fault
+        waiting = log.size_from(self.unsent)
         if waiting <= most or self.unsent >= self.watermark.end:
             return None
         return (
@@ -155,6 +158,10 @@ class Environments(Mapping[EnvironmentName, Environment]):
 
     def __getitem__(self, name: EnvironmentName) -> Environment:
         return self._known[name]
+
+    def get(self, name: EnvironmentName, default: Any = None) -> Any:  # noqa: ANN401 - as `Mapping` has it
+        # Every post asks; `Mapping`'s goes by an exception.
+        return self._known.get(name, default)
 
     def __iter__(self) -> Iterator[EnvironmentName]:
         return iter(self._known)

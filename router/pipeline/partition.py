@@ -21,6 +21,8 @@ class Partition:
         Damaged: part of the log cannot be read. The supervisor parks the environment.
     """
 
+    __slots__ = ("_committer", "_ledger")
+
     def __init__(self, ledger: Ledger, committer: Mailbox[Fragment]) -> None:
         self._ledger = ledger
         self._committer = committer

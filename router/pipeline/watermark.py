@@ -21,19 +21,23 @@ class WatermarkStatistics:
 class Watermark:
     """`end` is the offset after the last event that an fdatasync has covered: readers stop before it."""
 
+    __slots__ = ("_advances", "_listeners", "_lot", "_waiting", "closed", "end")
+
     def __init__(self, end: int) -> None:
         self.end = end
         self.closed = False
         self._lot = trio.lowlevel.ParkingLot()
         self._listeners: dict[object, Callable[[], None]] = {}
         self._advances = 0
+        self._waiting = 0
 
     def advance(self, end: int) -> None:
         """Everything before `end` is durable. Never moves back."""
         if end > self.end:
             self.end = end
             self._advances += 1
-            self._tell()
+            if self._waiting or self._listeners:
+                self._tell()
 
     def close(self) -> None:
         """No reader shall wait any more: wakes all, and every later wait returns at once."""
@@ -57,14 +61,17 @@ class Watermark:
         while self.end <= offset:
             if self.closed:
                 return False
-            await self._lot.park()
+            self._waiting += 1
+            try:
+                await self._lot.park()
+            finally:
+                self._waiting -= 1
         return True
 
     def _tell(self) -> None:
-        if self._lot:
-            self._lot.unpark_all()
+        self._lot.unpark_all()
         for tell in self._listeners.values():
             tell()
 
     def statistics(self) -> WatermarkStatistics:
-        return WatermarkStatistics(self.end, self._lot.statistics().tasks_waiting, self._advances)
+        return WatermarkStatistics(self.end, self._waiting, self._advances)

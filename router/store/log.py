@@ -89,6 +89,8 @@ class Unreadable(Damaged):
 class Log:
     """The entries of one environment. `head` may be ahead of what is durable: readers stop at the watermark instead."""
 
+    __slots__ = ("_damage", "_family", "_segments", "_staged", "head", "last_arrival", "name", "row")
+
     def __init__(self, name: EnvironmentName, engine: Engine, row: LogRow) -> None:
         self.name = name
         self.row = row

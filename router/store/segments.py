@@ -16,6 +16,8 @@ SEGMENT: Final = 1024 * 1024  # bytes; 10 GiB make 10,240 marks, 20 bytes each
 class Segments:
     """The marks of one log. Staged, advanced and retracted together with the log's entries."""
 
+    __slots__ = ("_due", "_family", "_offsets", "_prefix", "_staged", "_staged_total", "_totals", "total")
+
     def __init__(self, engine: Engine, number: int) -> None:
         self._family = engine.family(FAMILY)
         self._prefix = number.to_bytes(4, "big")
@@ -27,6 +29,7 @@ class Segments:
         self.total = self._totals[-1] if self._totals else 0
         self._staged: list[tuple[int, int]] = []
         self._staged_total = self.total
+        self._due = self._next()
 
     @property
     def last(self) -> tuple[int, int]:
@@ -40,24 +43,27 @@ class Segments:
 
     def stage(self, batch: Batch, first: int, size: int) -> None:
         """An entry of `size` bytes is staged at offset `first`."""
-        mark = self._staged[-1][1] if self._staged else self.last[1]
-        if self._staged_total - mark >= SEGMENT or not (self._offsets or self._staged):
-            batch.put(self._family, self._prefix + first.to_bytes(8, "big"), self._staged_total.to_bytes(8, "big"))
-            self._staged.append((first, self._staged_total))
-        self._staged_total += size
+        total = self._staged_total
+        if total >= self._due:
+            batch.put(self._family, self._prefix + first.to_bytes(8, "big"), total.to_bytes(8, "big"))
+            self._staged.append((first, total))
+            self._due = total + SEGMENT
+        self._staged_total = total + size
 
     def advance(self) -> None:
         """The batch is written."""
-        for first, total in self._staged:
-            self._offsets.append(first)
-            self._totals.append(total)
-        self._staged.clear()
         self.total = self._staged_total
+        if self._staged:
+            for first, total in self._staged:
+                self._offsets.append(first)
+                self._totals.append(total)
+            self._staged.clear()
 
     def retract(self) -> None:
         """The batch was not written."""
         self._staged.clear()
         self._staged_total = self.total
+        self._due = self._next()
 
     def size(self, low: int) -> int:
         """Bytes from offset `low` on, at most a segment too many."""
@@ -81,3 +87,7 @@ class Segments:
         """The batch of `trim` is written."""
         keep = max(0, bisect_right(self._offsets, low) - 1)
         del self._offsets[:keep], self._totals[:keep]
+
+    def _next(self) -> int:
+        """Bytes of the log at which the next mark is due."""
+        return self._totals[-1] + SEGMENT if self._totals else 0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from router.actors.mailbox import Mailbox
 from router.config import Server
 from router.dialects.dialect import Dialect, Reply, Request, Route
 from router.dialects.launchdarkly import LaunchDarkly
@@ -122,11 +123,11 @@ async def test_every_trouble_of_ours_is_a_503_to_come_back_after(
 ) -> None:
     """Any other status makes some SDK drop the batch, or switch itself off (sdk-behaviour, "When delivery fails")."""
 
-    async def ask(_message: Append, *, timeout: float) -> None:
+    async def ask(_mailbox: Mailbox[Append], _message: Append, *, timeout: float) -> None:
         raise trouble
 
     async with below(tmp_path) as running:
-        monkeypatch.setattr(running.environments[PRODUCTION].mailbox, "ask", ask)
+        monkeypatch.setattr(Mailbox, "ask", ask)
         request = post(path, body, authorization="sdk-1", statsig_api_key="secret-1")
         reply = await Ingest(running.services).post(dialect, route(dialect, path), request)
 
