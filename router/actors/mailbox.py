@@ -35,7 +35,7 @@ class MailboxStatistics:
 class Tally:
     """Running counts that a mailbox shares with its inboxes; read them through `Mailbox.statistics`."""
 
-    __slots__ = ("accepted", "call", "expired", "refused", "relay", "taken", "until")
+    __slots__ = ("accepted", "call", "expired", "passed", "refused", "relay", "taken", "until")
 
     def __init__(self) -> None:
         self.relay: Callable[[Any], bool] | None = None
@@ -45,6 +45,7 @@ class Tally:
         self.refused = 0
         self.expired = 0
         self.taken = 0
+        self.passed = 0  # by the relay: accepted and taken at once
 
 
 class Envelope(Generic[M]):
@@ -327,8 +328,7 @@ class Mailbox(Generic[M]):
             raise Busy(f"{self.name} is {self._closed} and takes no messages; try again later")
         if tally.relay is not None:
             if tally.relay(envelope):
-                tally.accepted += 1
-                tally.taken += 1
+                tally.passed += 1
                 return
             tally.relay = None
         try:
@@ -374,7 +374,7 @@ class Mailbox(Generic[M]):
     @property
     def taken(self) -> int:
         """Messages that incarnations have taken so far."""
-        return self._tally.taken
+        return self._tally.taken + self._tally.passed
 
     def statistics(self) -> MailboxStatistics:
         channel = self._receive.statistics()
@@ -383,7 +383,7 @@ class Mailbox(Generic[M]):
             depth=channel.current_buffer_used,
             capacity=self.capacity,
             peak=max(self._peak, channel.peak_buffer_used),
-            accepted=tally.accepted,
+            accepted=tally.accepted + tally.passed,
             refused=tally.refused,
             expired=tally.expired,
         )

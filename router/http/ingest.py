@@ -300,10 +300,12 @@ class Ingest:
         _flatten(batch, server.max_depth)
         if (more := len(batch.set_aside) - MOST_ASIDE) > 0:
             batch.set_aside[MOST_ASIDE:] = [SetAside(f"{more} further items of the same request are not kept", b"")]
-        set_aside = tuple(
-            Item(0, dialect.name, route.endpoint, item.reason, item.raw[:MAX_RAW], len(item.raw))
-            for item in batch.set_aside
-        )
+        set_aside: tuple[Item, ...] = ()
+        if batch.set_aside:
+            set_aside = tuple(
+                Item(0, dialect.name, route.endpoint, item.reason, item.raw[:MAX_RAW], len(item.raw))
+                for item in batch.set_aside
+            )
         identities = NO_IDENTITIES
         if batch.identity is not None or batch.event_identities:
             request_identity = None if batch.identity is None else digest(batch.identity)

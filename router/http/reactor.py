@@ -118,7 +118,10 @@ class Reactor:
                 while waiting:
                     descriptor, handler = waiting.popleft()
                     if handler is not None and handlers.get(descriptor) is handler:
-                        self._call(handler.ready, handler)
+                        try:  # as `_call`, which would be a hundredth of a small post
+                            handler.ready()
+                        except Exception as error:  # noqa: BLE001 - as there
+                            handler.failed(error)
                         if current_time() >= until:
                             break
                 for _ in range(len(self._soon)):
