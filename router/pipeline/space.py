@@ -22,11 +22,17 @@ class Space:
         self._free = 0
         self._measured = False
         self._full = False
+        self._unproven = False
         self._refusals = 0
 
     @property
-    def full(self) -> bool:
-        return self._full
+    def unproven(self) -> bool:
+        """Whether there is room as far as is known, and a write has to show that the database can use it.
+
+        While room is short nothing is written, so a flush may have met the full disk unnoticed; the database then
+        takes up to five seconds until it writes again.
+        """
+        return self._full or (self._unproven and self._free >= self.min_free)
 
     @property
     def reason(self) -> str | None:
@@ -38,6 +44,8 @@ class Space:
                 f"{self._free} bytes of disk are free and storage.min_free asks for {self.min_free}: free some space, "
                 "and the router goes on by itself"
             )
+        if self._unproven:
+            return "the disk was full, and the database does not write again yet: the router goes on by itself"
         return None
 
     def measured(self, free: int) -> None:
@@ -45,6 +53,7 @@ class Space:
         before = self.reason
         self._free = free
         self._measured = True
+        self._unproven = self._unproven or free < self.min_free
         self._count(before)
 
     def refused(self) -> None:
@@ -55,7 +64,7 @@ class Space:
 
     def written(self) -> None:
         """The database could write."""
-        self._full = False
+        self._full = self._unproven = False
 
     def statistics(self) -> SpaceStatistics:
         return SpaceStatistics(self._free, self.min_free, self._full, self._refusals)

@@ -130,7 +130,7 @@ class Sweeper:
         with context.waiting_on("disk", limit=LIMIT):
             self._space.measured((await self._threads.cold(lambda: shutil.disk_usage(path))).free)
         context.progress()
-        if self._space.full and self._meta.probe():
+        if self._space.unproven and self._meta.probe():
             # Refused posts write nothing, so nobody else would find out that there is room again.
             self._space.written()
 
