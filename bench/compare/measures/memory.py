@@ -9,7 +9,7 @@ from bench.compare.footprint import steady
 WARM = 100  # readers before the first look, that come and go
 POSTS = 20  # which they all get
 STAY = 2.5  # seconds of theirs
-LULL = 6.0  # seconds for giving back what starting up and they have left: some do that by and by
+LULL = 4.0  # seconds for giving back what starting up and they have left: some do that by and by
 
 
 def memory(turn: Turn) -> None:
